@@ -1,0 +1,53 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sequences.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+/// One named tensor within the contiguous vector of all parameters.
+///
+/// It is stored column-major with `rows` x `cols`; read row-major, the same bytes have Keras's shape (cols,
+/// rows), or (rows) where `is_vector`.
+struct ParameterInfo {
+  std::string name;
+  Index rows = 0;
+  Index cols = 1;
+  bool is_vector = false;
+  Index offset = 0;
+
+  Index size() const { return rows * cols; }
+};
+
+/// Names, shapes and offsets of all tensors of a model, in the order in which they are stored.
+class ParameterTable {
+ public:
+  void add(std::string name, Index rows, Index cols, bool is_vector) {
+    entries_.push_back({std::move(name), rows, cols, is_vector, size_});
+    size_ += rows * cols;
+  }
+
+  /// Throws when there is no such name, naming those that are.
+  const ParameterInfo& at(const std::string& name) const {
+    for (const ParameterInfo& entry : entries_) {
+      if (entry.name == name) return entry;
+    }
+    std::string known;
+    for (const ParameterInfo& entry : entries_) known += (known.empty() ? "" : ", ") + entry.name;
+    throw Error("parameter: expected one of " + known + "; got " + name);
+  }
+
+  /// Number of scalars in all tensors together.
+  Index size() const { return size_; }
+  const std::vector<ParameterInfo>& entries() const { return entries_; }
+  auto begin() const { return entries_.begin(); }
+  auto end() const { return entries_.end(); }
+
+ private:
+  std::vector<ParameterInfo> entries_;
+  Index size_ = 0;
+};
+
+}  // namespace reprise::inline REPRISE_ABI

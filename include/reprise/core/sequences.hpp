@@ -1,0 +1,100 @@
+#pragma once
+
+#include <Eigen/Core>
+#include <string>
+#include <type_traits>
+
+#include "error.hpp"
+#include "version.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+using Index = Eigen::Index;
+
+template <typename Scalar>
+using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+template <typename Scalar>
+using Vector = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
+
+/// What one sample of a batch looks like: `features` values at each of `steps` points in time.
+struct SequenceShape {
+  Index features = 0;
+  Index steps = 0;
+  friend bool operator==(const SequenceShape&, const SequenceShape&) = default;
+};
+
+inline std::string to_string(const SequenceShape& shape) {
+  return std::to_string(shape.steps) + " steps x " + std::to_string(shape.features) + " features";
+}
+
+/// A batch of sequences that somebody else owns, time-major: a features x (batch * steps) column-major matrix
+/// with the step slowest, so that one step of the whole batch is one contiguous block. `Scalar` is const for
+/// reading.
+template <typename Scalar>
+struct SequenceView {
+  using Value = std::remove_const_t<Scalar>;
+  using Plain = std::conditional_t<std::is_const_v<Scalar>, const Matrix<Value>, Matrix<Value>>;
+  using Block = Eigen::Map<Plain>;
+
+  Scalar* data = nullptr;
+  Index features = 0;
+  Index batch = 0;
+  Index steps = 0;
+
+  SequenceView() = default;
+  SequenceView(Scalar* values, Index features_, Index batch_, Index steps_)
+      : data(values), features(features_), batch(batch_), steps(steps_) {}
+  /// A view for writing is also one for reading.
+  template <typename Writable>
+    requires(std::is_const_v<Scalar> && std::is_same_v<Writable, Value>)
+  SequenceView(const SequenceView<Writable>& other)
+      : data(other.data), features(other.features), batch(other.batch), steps(other.steps) {}
+
+  SequenceShape shape() const { return {features, steps}; }
+  Index size() const { return features * batch * steps; }
+  /// features x batch, the batch at step t.
+  Block step(Index t) const { return Block(data + t * features * batch, features, batch); }
+  /// features x (batch * steps), everything.
+  Block matrix() const { return Block(data, features, batch * steps); }
+};
+
+/// A batch of sequences that owns its values; the layout of `SequenceView`.
+template <typename Scalar>
+class Sequences {
+ public:
+  Sequences() = default;
+  Sequences(Index features, Index batch, Index steps) { resize(features, batch, steps); }
+
+  /// Keeps its memory when the number of values stays the same.
+  void resize(Index features, Index batch, Index steps) {
+    values_.resize(features, batch * steps);
+    batch_ = batch;
+    steps_ = steps;
+  }
+
+  Index features() const { return values_.rows(); }
+  Index batch() const { return batch_; }
+  Index steps() const { return steps_; }
+  SequenceShape shape() const { return {features(), steps_}; }
+
+  Scalar& operator()(Index sample, Index step, Index feature) {
+    return values_(feature, step * batch_ + sample);
+  }
+  Scalar operator()(Index sample, Index step, Index feature) const {
+    return values_(feature, step * batch_ + sample);
+  }
+
+  /// features x (batch * steps), step slowest.
+  Matrix<Scalar>& values() { return values_; }
+  const Matrix<Scalar>& values() const { return values_; }
+
+  SequenceView<Scalar> view() { return {values_.data(), features(), batch_, steps_}; }
+  SequenceView<const Scalar> view() const { return {values_.data(), features(), batch_, steps_}; }
+
+ private:
+  Matrix<Scalar> values_;
+  Index batch_ = 0;
+  Index steps_ = 0;
+};
+
+}  // namespace reprise::inline REPRISE_ABI

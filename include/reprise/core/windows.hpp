@@ -1,0 +1,191 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <memory>
+#include <span>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "sequences.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+struct WindowOptions {
+  /// Time steps in a window.
+  Index length = 1;
+  /// Time steps from the start of a window to the start of the next.
+  Index stride = 1;
+  /// Where the stride leaves steps at the end of the series that no window holds: one more window that ends
+  /// at the last step.
+  bool tail_window = false;
+};
+
+namespace detail {
+
+/// A series of n time steps, each with `features` values side by side.
+struct Series {
+  std::variant<std::vector<float>, std::vector<double>> values;
+  Index features = 1;
+
+  Index steps() const {
+    return std::visit([](const auto& v) { return static_cast<Index>(v.size()); }, values) / features;
+  }
+};
+
+}  // namespace detail
+
+/// Windows over one shared series: offsets, not copies. A `Windows` owns its share of the series, so the
+/// vector it was made from may go. Its type does not depend on the element type of the series.
+class Windows {
+ public:
+  /// Number of windows.
+  Index size() const { return count_; }
+  /// Time steps in each window.
+  Index length() const { return length_; }
+  Index stride() const { return stride_; }
+  Index features() const { return series_->features; }
+  SequenceShape shape() const { return {features(), length_}; }
+  /// The time step of the series at which window i starts.
+  Index start(Index window) const { return std::min(first_start_ + window * stride_, last_start_); }
+  /// Whether the last window starts less than a stride after the one before it.
+  bool has_tail_window() const { return first_start_ + (count_ - 1) * stride_ != last_start_; }
+  /// Time steps in the whole series below.
+  Index series_steps() const { return series_->steps(); }
+
+  /// The value of the series at a time step, whatever window holds it.
+  double series_value(Index step, Index feature) const {
+    return std::visit([&](const auto& v) { return static_cast<double>(v[offset(step, feature)]); },
+                      series_->values);
+  }
+  double operator()(Index window, Index step, Index feature) const {
+    return series_value(start(window) + step, feature);
+  }
+
+  /// Windows [first, first + count).
+  Windows subset(Index first, Index count) const {
+    if (first < 0 || count <= 0 || first + count > count_) {
+      detail::fail("windows: subset", "a non-empty range within " + std::to_string(count_) + " windows",
+                   std::string("[") + std::to_string(first) + ", " + std::to_string(first + count) + ")");
+    }
+    Windows result = *this;
+    result.first_start_ = start(first);
+    result.last_start_ = start(first + count - 1);
+    result.count_ = count;
+    return result;
+  }
+
+  /// The first floor(size * fraction) windows, and of the rest those that share no value with them. Throws
+  /// when either part would be empty.
+  std::pair<Windows, Windows> split(double fraction) const {
+    const bool possible = fraction > 0.0 && fraction < 1.0;  // NaN is not
+    const auto first = possible ? static_cast<Index>(std::floor(static_cast<double>(count_) * fraction)) : 0;
+    const Index overlapping = (length_ - 1) / stride_;
+    const Index second = first + overlapping;
+    if (first <= 0 || second >= count_ || start(second) < start(first - 1) + length_) {
+      detail::fail("windows: split",
+                   "a fraction that leaves windows on both sides (of " + std::to_string(count_) + ", with " +
+                       std::to_string(overlapping) + " left out between)",
+                   std::to_string(fraction));
+    }
+    return {subset(0, first), subset(second, count_ - second)};
+  }
+
+  /// Copies the windows with the given numbers into a batch, converting to its scalar.
+  template <typename Scalar>
+  void gather(std::span<const Index> windows, SequenceView<Scalar> batch) const {
+    std::visit(
+        [&](const auto& values) {
+          for (Index t = 0; t < length_; ++t) {
+            Scalar* to = batch.data + t * batch.batch * batch.features;
+            for (const Index window : windows) {
+              const auto* from = values.data() + offset(start(window) + t, 0);
+              for (Index f = 0; f < batch.features; ++f) *to++ = static_cast<Scalar>(from[f]);
+            }
+          }
+        },
+        series_->values);
+  }
+
+ private:
+  friend Windows make_windows(detail::Series series, const WindowOptions& options);
+  Windows() = default;
+
+  std::size_t offset(Index step, Index feature) const {
+    return static_cast<std::size_t>(step * series_->features + feature);
+  }
+
+  std::shared_ptr<const detail::Series> series_;
+  Index length_ = 0;
+  Index stride_ = 1;
+  Index first_start_ = 0;
+  Index last_start_ = 0;
+  Index count_ = 0;
+};
+
+inline Windows make_windows(detail::Series series, const WindowOptions& options) {
+  detail::require_positive(options.length, "sliding_windows", "length");
+  detail::require_positive(options.stride, "sliding_windows", "stride");
+  detail::require_positive(series.features, "sliding_windows", "number of features");
+  const Index steps = series.steps();
+  if (steps < options.length) {
+    detail::fail("sliding_windows", "a series of at least " + std::to_string(options.length) + " steps",
+                 std::to_string(steps) + " steps");
+  }
+  std::visit(
+      [&](const auto& values) {
+        const auto bad = std::find_if(values.begin(), values.end(), [](auto v) { return !std::isfinite(v); });
+        if (bad != values.end()) {
+          const Index place = static_cast<Index>(bad - values.begin());
+          detail::fail("sliding_windows", "finite values",
+                       std::to_string(*bad) + " at step " + std::to_string(place / series.features) +
+                           ", feature " + std::to_string(place % series.features));
+        }
+      },
+      series.values);
+  Windows windows;
+  windows.length_ = options.length;
+  windows.stride_ = options.stride;
+  windows.count_ = (steps - options.length) / options.stride + 1;
+  windows.last_start_ = (windows.count_ - 1) * options.stride;
+  if (options.tail_window && windows.last_start_ + options.length < steps) {
+    windows.last_start_ = steps - options.length;
+    ++windows.count_;
+  }
+  windows.series_ = std::make_shared<const detail::Series>(std::move(series));
+  return windows;
+}
+
+/// All windows of `length` steps, `stride` apart, over a series with one feature. The vector is moved where
+/// it is a temporary, else copied once: n values, not n * length. Throws when the series is shorter than one
+/// window, or names the place of the first NaN or infinity.
+inline Windows sliding_windows(std::vector<float> series, const WindowOptions& options) {
+  return make_windows({std::move(series), 1}, options);
+}
+inline Windows sliding_windows(std::vector<double> series, const WindowOptions& options) {
+  return make_windows({std::move(series), 1}, options);
+}
+template <typename T, std::size_t Extent>
+  requires std::is_arithmetic_v<T>
+Windows sliding_windows(std::span<T, Extent> series, const WindowOptions& options) {
+  using Stored = std::conditional_t<std::is_same_v<std::remove_const_t<T>, float>, float, double>;
+  return make_windows({std::vector<Stored>(series.begin(), series.end()), 1}, options);
+}
+template <std::integral T>
+Windows sliding_windows(const std::vector<T>& series, const WindowOptions& options) {
+  return sliding_windows(std::span<const T>(series), options);
+}
+
+/// The same over an Eigen matrix (or vector) with one row per time step and one column per feature.
+template <typename Derived>
+Windows sliding_windows(const Eigen::DenseBase<Derived>& series, const WindowOptions& options) {
+  using Stored = std::conditional_t<std::same_as<typename Derived::Scalar, float>, float, double>;
+  std::vector<Stored> values(static_cast<std::size_t>(series.size()));
+  Eigen::Map<Matrix<Stored>>(values.data(), series.cols(), series.rows()) =
+      series.derived().template cast<Stored>().transpose();
+  return make_windows({std::move(values), series.cols()}, options);
+}
+
+}  // namespace reprise::inline REPRISE_ABI
