@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cmath>
+
+#include "../core/memory.hpp"
+#include "../core/random.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+/// How a tensor gets its first values; Keras's names and definitions. Made by the functions of namespace
+/// `initializer`.
+struct Initializer {
+  enum class Kind {
+    zeros,
+    ones,
+    constant,
+    glorot_uniform,
+    glorot_normal,
+    he_uniform,
+    he_normal,
+    lecun_uniform,
+    lecun_normal,
+    orthogonal
+  };
+  Kind kind = Kind::zeros;
+  /// The value of `constant`; the gain of `orthogonal`.
+  double value = 1.0;
+
+  friend bool operator==(const Initializer&, const Initializer&) = default;
+};
+
+namespace initializer {
+inline constexpr Initializer zeros{Initializer::Kind::zeros};
+inline constexpr Initializer ones{Initializer::Kind::ones};
+constexpr Initializer constant(double value) { return {Initializer::Kind::constant, value}; }
+/// Variance 2 / (fan_in + fan_out): Glorot and Bengio (2010).
+inline constexpr Initializer glorot_uniform{Initializer::Kind::glorot_uniform};
+inline constexpr Initializer glorot_normal{Initializer::Kind::glorot_normal};
+/// Variance 2 / fan_in: He et al. (2015).
+inline constexpr Initializer he_uniform{Initializer::Kind::he_uniform};
+inline constexpr Initializer he_normal{Initializer::Kind::he_normal};
+/// Variance 1 / fan_in: LeCun et al. (1998).
+inline constexpr Initializer lecun_uniform{Initializer::Kind::lecun_uniform};
+inline constexpr Initializer lecun_normal{Initializer::Kind::lecun_normal};
+/// A matrix whose shorter side is orthonormal: Saxe et al. (2014).
+inline constexpr Initializer orthogonal{Initializer::Kind::orthogonal};
+}  // namespace initializer
+
+namespace detail {
+
+/// Gram-Schmidt on the columns, each projected twice so that rounding leaves them orthogonal; needs rows >=
+/// cols.
+inline void orthonormalize_columns(Matrix<double>& m) {
+  for (Index j = 0; j < m.cols(); ++j) {
+    for (int pass = 0; pass < 2; ++pass) {
+      for (Index k = 0; k < j; ++k) m.col(j) -= m.col(k).dot(m.col(j)) * m.col(k);
+    }
+    m.col(j) /= m.col(j).norm();
+  }
+}
+
+/// Fills a weight matrix with fan_out rows and fan_in columns. Normal distributions are cut at two standard
+/// deviations and widened to keep the variance, as Keras does.
+template <typename Scalar>
+void initialize(const Initializer& how, Eigen::Map<Matrix<Scalar>> weights, RandomStream& random) {
+  using Kind = Initializer::Kind;
+  const auto fan_out = static_cast<double>(weights.rows());
+  const auto fan_in = static_cast<double>(weights.cols());
+  const auto fill = [&](auto draw) {
+    for (Index i = 0; i < weights.size(); ++i) weights.data()[i] = static_cast<Scalar>(draw());
+  };
+  const auto uniform = [&](double variance) {
+    const double limit = std::sqrt(3.0 * variance);
+    fill([&] { return limit * (2.0 * random.uniform() - 1.0); });
+  };
+  const auto normal = [&](double variance) {
+    const double deviation = std::sqrt(variance) / 0.87962566103423978;  // sd of the cut standard normal
+    fill([&] { return deviation * random.truncated_normal(); });
+  };
+  switch (how.kind) {
+    case Kind::zeros: weights.setZero(); return;
+    case Kind::ones: weights.setOnes(); return;
+    case Kind::constant: weights.setConstant(static_cast<Scalar>(how.value)); return;
+    case Kind::glorot_uniform: return uniform(2.0 / (fan_in + fan_out));
+    case Kind::glorot_normal: return normal(2.0 / (fan_in + fan_out));
+    case Kind::he_uniform: return uniform(2.0 / fan_in);
+    case Kind::he_normal: return normal(2.0 / fan_in);
+    case Kind::lecun_uniform: return uniform(1.0 / fan_in);
+    case Kind::lecun_normal: return normal(1.0 / fan_in);
+    case Kind::orthogonal: {
+      const bool tall = weights.rows() >= weights.cols();
+      Matrix<double> q(std::max(weights.rows(), weights.cols()), std::min(weights.rows(), weights.cols()));
+      for (Index i = 0; i < q.size(); ++i) q.data()[i] = random.normal();
+      orthonormalize_columns(q);
+      q *= how.value;
+      if (tall) {
+        weights = q.template cast<Scalar>();
+      } else {
+        weights = q.transpose().template cast<Scalar>();
+      }
+      return;
+    }
+  }
+}
+
+}  // namespace detail
+}  // namespace reprise::inline REPRISE_ABI

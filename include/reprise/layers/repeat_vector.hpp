@@ -1,0 +1,49 @@
+#pragma once
+
+#include "layer.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+/// Shows the same vector at each of `steps` steps; its gradient is the sum over the steps. Input F x batch x
+/// 1, output F x batch x steps.
+template <typename Scalar_>
+class RepeatVector {
+ public:
+  using Scalar = Scalar_;
+  using Input = SequenceView<const Scalar>;
+  using Output = SequenceView<Scalar>;
+
+  explicit RepeatVector(Index steps) : steps_(steps) {
+    detail::require_positive(steps, "RepeatVector", "steps");
+  }
+
+  SequenceShape output_shape(SequenceShape in) const {
+    if (in.steps != 1)
+      detail::fail("RepeatVector", "an input of 1 step", std::to_string(in.steps) + " steps");
+    return {in.features, steps_};
+  }
+  void add_parameters(ParameterTable&, const std::string&) const {}
+  void initialize(Scalar*, detail::RandomStream&) const {}
+  Index tape_size(SequenceShape, Index) const { return 0; }
+  Index scratch_size(SequenceShape, Index) const { return 0; }
+
+  void forward(const Scalar*, Input x, Output y, Scalar*, Scalar*, const LayerContext&) const {
+    for (Index t = 0; t < y.steps; ++t) y.step(t) = x.step(0);
+  }
+  void infer(const Scalar* theta, Input x, Output y, Scalar* scratch, const LayerContext& context) const {
+    forward(theta, x, y, nullptr, scratch, context);
+  }
+  void backward(const Scalar*, Input, Input, Input dy, Output dx, Scalar*, Scalar*,
+                const LayerContext&) const {
+    if (dx.data == nullptr) return;
+    dx.step(0) = dy.step(0);
+    for (Index t = 1; t < dy.steps; ++t) dx.step(0) += dy.step(t);
+  }
+  Index gradient_parts() const { return 0; }
+  void parameter_gradient(Input, Input, Scalar*, Index, Scalar*, Scalar*, const LayerContext&) const {}
+
+ private:
+  Index steps_;
+};
+
+}  // namespace reprise::inline REPRISE_ABI
