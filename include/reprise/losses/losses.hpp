@@ -1,0 +1,155 @@
+#pragma once
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <variant>
+
+#include "../core/error.hpp"
+#include "../core/sequences.hpp"
+#include "huber.hpp"
+#include "log_cosh.hpp"
+#include "mean_absolute_error.hpp"
+#include "mean_squared_error.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+/// What training makes small: a function of e = prediction - target at each step and feature of each sample.
+using Loss = std::variant<MeanSquaredError, MeanAbsoluteError, Huber, LogCosh>;
+
+/// Throws `Error` when an option of the loss cannot be.
+inline void validate(const Loss& loss) {
+  const Huber* huber = std::get_if<Huber>(&loss);
+  if (huber != nullptr && !(huber->delta > 0.0 && std::isfinite(huber->delta))) {
+    detail::fail("Huber", "delta > 0", std::to_string(huber->delta));
+  }
+}
+
+namespace detail {
+
+/// Values are worked on in blocks of this many with unaligned loads, and the rest one by one: which value is
+/// treated how depends on its place alone, never on an address, so the same numbers give the same bits
+/// wherever they lie.
+inline constexpr Index loss_block = 16;
+
+/// The sum of the element losses of `count` neighbours; their slopes, times `factor`, go to `gradient` unless
+/// null.
+template <typename Kind, typename Scalar>
+double loss_run(const Kind& kind, const Scalar* prediction, const Scalar* target, Index count, Scalar factor,
+                Scalar* gradient) {
+  using Block = Eigen::Array<Scalar, loss_block, 1>;
+  using Single = Eigen::Array<Scalar, 1, 1>;
+  double sum = 0.0;
+  Index i = 0;
+  if (count >= loss_block) {
+    Eigen::Array<double, loss_block, 1> sums = Eigen::Array<double, loss_block, 1>::Zero();
+    for (; i + loss_block <= count; i += loss_block) {
+      const Block e = Eigen::Map<const Block>(prediction + i) - Eigen::Map<const Block>(target + i);
+      sums += element_loss(kind, e).template cast<double>();
+      if (gradient != nullptr) Eigen::Map<Block>(gradient + i) = element_slope(kind, e) * factor;
+    }
+    sum = sums.sum();
+  }
+  for (; i < count; ++i) {
+    const Single e(prediction[i] - target[i]);
+    sum += static_cast<double>(element_loss(kind, e).value());
+    if (gradient != nullptr) gradient[i] = element_slope(kind, e).value() * factor;
+  }
+  return sum;
+}
+
+template <typename A, typename B>
+void require_same_shape(const char* what, const SequenceView<A>& expected, const SequenceView<B>& got) {
+  if (expected.shape() == got.shape() && expected.batch == got.batch) return;
+  fail(std::string("loss: ") + what,
+       std::to_string(expected.batch) + " samples of " + to_string(expected.shape()),
+       std::to_string(got.batch) + " samples of " + to_string(got.shape()));
+}
+
+inline void require_one_per_sample(const char* what, std::size_t got, Index batch) {
+  if (got == static_cast<std::size_t>(batch)) return;
+  fail("loss: " + std::string(what), "one per sample, that is " + std::to_string(batch), std::to_string(got));
+}
+
+}  // namespace detail
+
+/// The sum, over the samples b of a batch or a part of one, of weight_b * (mean of the element loss over b's
+/// steps and features). `sample_weights` has one number per sample, or is empty for ones.
+///
+/// Where `gradient` has data, d(sum)/d(prediction) * scale is written to it; with scale = 1 / (samples in the
+/// whole batch) that is the gradient of the batch's loss, which as in Keras is divided by the number of
+/// samples and not by the sum of the weights. Adds in double, in an order that the shape alone decides, and
+/// allocates nothing. Throws `Error` when shapes disagree.
+template <typename Scalar>
+double loss_sum(const Loss& loss, std::type_identity_t<SequenceView<const Scalar>> prediction,
+                std::type_identity_t<SequenceView<const Scalar>> target,
+                std::span<const double> sample_weights, double scale, SequenceView<Scalar> gradient) {
+  detail::require_same_shape("target", prediction, target);
+  if (gradient.data != nullptr) detail::require_same_shape("gradient", prediction, gradient);
+  if (!sample_weights.empty()) {
+    detail::require_one_per_sample("sample weights", sample_weights.size(), prediction.batch);
+  }
+  const double per_element = 1.0 / static_cast<double>(prediction.features * prediction.steps);
+  return std::visit(
+      [&](const auto& kind) {
+        if (sample_weights.empty()) {
+          return per_element * detail::loss_run(kind, prediction.data, target.data, prediction.size(),
+                                                static_cast<Scalar>(scale * per_element), gradient.data);
+        }
+        const Index features = prediction.features;
+        double sum = 0.0;
+        for (Index column = 0; column < prediction.batch * prediction.steps; ++column) {
+          const double weight = sample_weights[static_cast<std::size_t>(column % prediction.batch)];
+          const Index offset = column * features;
+          Scalar* const slope = gradient.data == nullptr ? nullptr : gradient.data + offset;
+          sum += weight * detail::loss_run(kind, prediction.data + offset, target.data + offset, features,
+                                           static_cast<Scalar>(weight * scale * per_element), slope);
+        }
+        return per_element * sum;
+      },
+      loss);
+}
+
+/// The loss of each sample: the mean of the element loss over its steps and features, unweighted. `losses`
+/// has one place per sample. Allocates nothing; throws `Error` when shapes disagree.
+template <typename Scalar>
+void sample_losses(const Loss& loss, SequenceView<Scalar> prediction,
+                   SequenceView<const std::remove_const_t<Scalar>> target, std::span<double> losses) {
+  using Value = std::remove_const_t<Scalar>;
+  detail::require_same_shape("target", prediction, target);
+  detail::require_one_per_sample("losses", losses.size(), prediction.batch);
+  std::fill(losses.begin(), losses.end(), 0.0);
+  const Index features = prediction.features;
+  const double per_element = 1.0 / static_cast<double>(features * prediction.steps);
+  std::visit(
+      [&](const auto& kind) {
+        for (Index column = 0; column < prediction.batch * prediction.steps; ++column) {
+          const Value* const from = prediction.data + column * features;
+          losses[static_cast<std::size_t>(column % prediction.batch)] +=
+              per_element * detail::loss_run<std::decay_t<decltype(kind)>, Value>(
+                                kind, from, target.data + column * features, features, Value(0), nullptr);
+        }
+      },
+      loss);
+}
+
+/// The loss of a batch, Keras's meaning: the (weighted) sum of its samples' losses over their number.
+template <typename Scalar>
+double loss_value(const Loss& loss, SequenceView<Scalar> prediction,
+                  SequenceView<const std::remove_const_t<Scalar>> target,
+                  std::span<const double> sample_weights = {}) {
+  validate(loss);
+  detail::require_positive(prediction.batch, "loss", "number of samples");
+  return loss_sum<std::remove_const_t<Scalar>>(loss, prediction, target, sample_weights, 1.0, {}) /
+         static_cast<double>(prediction.batch);
+}
+template <typename Scalar>
+double loss_value(const Loss& loss, const Sequences<Scalar>& prediction, const Sequences<Scalar>& target,
+                  std::span<const double> sample_weights = {}) {
+  return loss_value(loss, prediction.view(), target.view(), sample_weights);
+}
+
+}  // namespace reprise::inline REPRISE_ABI

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "../core/version.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+/// e^2 with e = prediction - target, averaged over steps and features. Keras's `mean_squared_error`;
+/// PyTorch's `MSELoss` is the same.
+struct MeanSquaredError {
+  friend bool operator==(const MeanSquaredError&, const MeanSquaredError&) = default;
+};
+
+namespace detail {
+
+template <typename Block>
+Block element_loss(const MeanSquaredError&, const Block& e) {
+  return e.square();
+}
+template <typename Block>
+Block element_slope(const MeanSquaredError&, const Block& e) {
+  return e + e;
+}
+
+}  // namespace detail
+}  // namespace reprise::inline REPRISE_ABI

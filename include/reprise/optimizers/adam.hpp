@@ -1,0 +1,118 @@
+#pragma once
+
+#include <Eigen/Core>
+#include <cmath>
+#include <string>
+
+#include "clipping.hpp"
+#include "convention.hpp"
+#include "learning_rate.hpp"
+#include "state.hpp"
+#include "sweep.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+/// Kingma and Ba, "Adam: a method for stochastic optimization" (2015). With gradient g and t = 1 in the first
+/// step:
+///
+///     m <- m + (1 - beta_1) (g - m)          v <- v + (1 - beta_2) (g^2 - v)
+///     keras:    theta <- theta - lr sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon)
+///     pytorch:  theta <- theta - lr / (1 - beta_1^t) * m / (sqrt(v / (1 - beta_2^t)) + epsilon)
+///
+/// Keras's is the form at the end of section 2 of the paper, PyTorch's the paper's algorithm 1: epsilon is
+/// added before or after the correction of v.
+struct Adam {
+  Convention convention = Convention::keras;
+  LearningRate learning_rate = 1e-3;
+  /// In [0, 1).
+  double beta_1 = 0.9;
+  /// In [0, 1).
+  double beta_2 = 0.999;
+  /// > 0; Keras 1e-7, PyTorch 1e-8.
+  double epsilon = convention == Convention::keras ? 1e-7 : 1e-8;
+  /// Keras: theta <- theta - lr weight_decay theta before the update, as in AdamW. PyTorch: weight_decay
+  /// theta is added to the (clipped) gradient. For all parameters, biases too.
+  double weight_decay = 0.0;
+  Clip clip = NoClip{};
+  friend bool operator==(const Adam&, const Adam&) = default;
+};
+
+/// Loshchilov and Hutter, "Decoupled weight decay regularization" (2019): Adam, and before each update
+/// theta <- theta - lr weight_decay theta for all parameters, biases too, with the rate of that step.
+struct AdamW {
+  Convention convention = Convention::keras;
+  LearningRate learning_rate = 1e-3;
+  /// >= 0; Keras .004, PyTorch .01.
+  double weight_decay = convention == Convention::keras ? 0.004 : 0.01;
+  /// In [0, 1).
+  double beta_1 = 0.9;
+  /// In [0, 1).
+  double beta_2 = 0.999;
+  /// > 0; Keras 1e-7, PyTorch 1e-8.
+  double epsilon = convention == Convention::keras ? 1e-7 : 1e-8;
+  Clip clip = NoClip{};
+  friend bool operator==(const AdamW&, const AdamW&) = default;
+};
+
+namespace detail {
+
+inline const char* name_of(const Adam&) { return "Adam"; }
+inline const char* name_of(const AdamW&) { return "AdamW"; }
+
+template <typename Kind>
+void validate_adam(const Kind& adam) {
+  const std::string place = name_of(adam);
+  require_decay(adam.beta_1, place, "beta_1");
+  require_decay(adam.beta_2, place, "beta_2");
+  require_positive_option(adam.epsilon, place, "epsilon");
+  require_not_negative(adam.weight_decay, place, "weight_decay");
+}
+inline void validate_own(const Adam& adam) { validate_adam(adam); }
+inline void validate_own(const AdamW& adam) { validate_adam(adam); }
+
+inline Remembers remembers(const Adam&) { return {true, true, false}; }
+inline Remembers remembers(const AdamW&) { return {true, true, false}; }
+
+/// Both conventions: theta <- theta - rate * m / (root_factor * sqrt(v) + epsilon).
+template <typename Scalar, typename Kind>
+void adam_step(const Kind& adam, OptimizerState<Scalar>& state, double learning_rate, double decoupled_decay,
+               double gradient_decay, const Scalar* gradient, Scalar* parameters, Index size) {
+  const bool keras = adam.convention == Convention::keras;
+  const auto t = static_cast<double>(state.step + 1);
+  const double correction_1 = 1.0 - std::pow(adam.beta_1, t);
+  const double correction_2 = std::sqrt(1.0 - std::pow(adam.beta_2, t));
+  const auto rate = static_cast<Scalar>(learning_rate * (keras ? correction_2 : 1.0) / correction_1);
+  const auto root_factor = static_cast<Scalar>(keras ? 1.0 : 1.0 / correction_2);
+  const auto epsilon = static_cast<Scalar>(adam.epsilon);
+  const auto share_1 = static_cast<Scalar>(1.0 - adam.beta_1);
+  const auto share_2 = static_cast<Scalar>(1.0 - adam.beta_2);
+  const auto shrink = static_cast<Scalar>(learning_rate * decoupled_decay);
+  const auto pull = static_cast<Scalar>(gradient_decay);
+  sweep(size, [&](auto width, Index i) {
+    using Block = Eigen::Array<Scalar, width(), 1>;
+    Eigen::Map<Block> parameter(parameters + i), first(state.first.data() + i),
+        second(state.second.data() + i);
+    const Block theta = parameter;
+    const Block g = Eigen::Map<const Block>(gradient + i) + theta * pull;
+    const Block m = first + (g - first) * share_1;
+    const Block v = second + (g.square() - second) * share_2;
+    first = m;
+    second = v;
+    parameter = theta - theta * shrink - m * rate / (v.sqrt() * root_factor + epsilon);
+  });
+}
+template <typename Scalar>
+void update_step(const Adam& adam, OptimizerState<Scalar>& state, double learning_rate,
+                 const Scalar* gradient, Scalar* parameters, Index size) {
+  const bool keras = adam.convention == Convention::keras;
+  adam_step(adam, state, learning_rate, keras ? adam.weight_decay : 0.0, keras ? 0.0 : adam.weight_decay,
+            gradient, parameters, size);
+}
+template <typename Scalar>
+void update_step(const AdamW& adam, OptimizerState<Scalar>& state, double learning_rate,
+                 const Scalar* gradient, Scalar* parameters, Index size) {
+  adam_step(adam, state, learning_rate, adam.weight_decay, 0.0, gradient, parameters, size);
+}
+
+}  // namespace detail
+}  // namespace reprise::inline REPRISE_ABI

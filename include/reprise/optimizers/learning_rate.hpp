@@ -1,0 +1,113 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "../core/sequences.hpp"
+#include "convention.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+/// initial_learning_rate * decay_rate^(step / decay_steps): Keras's `ExponentialDecay`.
+struct ExponentialDecay {
+  double initial_learning_rate = 1e-3;
+  /// Steps (batches, not epochs) after which the rate has been multiplied by decay_rate once. Must be given.
+  Index decay_steps = 0;
+  /// > 0. Must be given.
+  double decay_rate = 0.0;
+  /// Rounds step / decay_steps down, so that the rate falls in stairs.
+  bool staircase = false;
+  friend bool operator==(const ExponentialDecay&, const ExponentialDecay&) = default;
+};
+
+/// Half a cosine from the initial rate r to alpha * r within decay_steps, constant from then on: Keras's
+/// `CosineDecay`, r * ((1 - alpha) * (1 + cos(pi * step / decay_steps)) / 2 + alpha). Loshchilov and Hutter,
+/// "SGDR" (2017), without restarts. With a warmup_target the rate first climbs in a straight line from
+/// initial_learning_rate to it within warmup_steps; the decay then starts from there and takes decay_steps
+/// more.
+struct CosineDecay {
+  double initial_learning_rate = 1e-3;
+  /// Steps (batches, not epochs) of the decay, those of the warm-up not counted. Must be given.
+  Index decay_steps = 0;
+  /// The last rate as a fraction of the highest, >= 0.
+  double alpha = 0.0;
+  std::optional<double> warmup_target = std::nullopt;
+  Index warmup_steps = 0;
+  friend bool operator==(const CosineDecay&, const CosineDecay&) = default;
+};
+
+/// A constant, or a schedule that the number of the step decides.
+struct LearningRate {
+  LearningRate(double constant) : value(constant) {}
+  LearningRate(const ExponentialDecay& schedule) : value(schedule) {}
+  LearningRate(const CosineDecay& schedule) : value(schedule) {}
+
+  std::variant<double, ExponentialDecay, CosineDecay> value;
+  friend bool operator==(const LearningRate&, const LearningRate&) = default;
+};
+
+namespace detail {
+
+inline double rate_at(double constant, Index) { return constant; }
+
+inline double rate_at(const ExponentialDecay& decay, Index step) {
+  const double decays = static_cast<double>(step) / static_cast<double>(decay.decay_steps);
+  return decay.initial_learning_rate *
+         std::pow(decay.decay_rate, decay.staircase ? std::floor(decays) : decays);
+}
+
+inline double rate_at(const CosineDecay& decay, Index step) {
+  const Index warmup = decay.warmup_target ? decay.warmup_steps : 0;
+  const double top = decay.warmup_target.value_or(decay.initial_learning_rate);
+  if (step < warmup) {
+    const double done = static_cast<double>(step) / static_cast<double>(warmup);
+    return decay.initial_learning_rate + (top - decay.initial_learning_rate) * done;
+  }
+  const double done = static_cast<double>(std::min(step - warmup, decay.decay_steps)) /
+                      static_cast<double>(decay.decay_steps);
+  const double cosine = 0.5 * (1.0 + std::cos(std::numbers::pi * done));
+  return top * ((1.0 - decay.alpha) * cosine + decay.alpha);
+}
+
+inline void validate(double constant, const std::string& place) {
+  require_not_negative(constant, place, "learning_rate");
+}
+
+inline void validate(const ExponentialDecay& decay, const std::string& place) {
+  const std::string here = place + ": ExponentialDecay";
+  require_not_negative(decay.initial_learning_rate, here, "initial_learning_rate");
+  require_positive(decay.decay_steps, here, "decay_steps");
+  require_positive_option(decay.decay_rate, here, "decay_rate");
+}
+
+inline void validate(const CosineDecay& decay, const std::string& place) {
+  const std::string here = place + ": CosineDecay";
+  require_not_negative(decay.initial_learning_rate, here, "initial_learning_rate");
+  require_positive(decay.decay_steps, here, "decay_steps");
+  require_not_negative(decay.alpha, here, "alpha");
+  if (decay.warmup_target) require_not_negative(*decay.warmup_target, here, "warmup_target");
+  if (decay.warmup_steps < 0) fail(here, "warmup_steps >= 0", std::to_string(decay.warmup_steps));
+  if (decay.warmup_steps > 0 && !decay.warmup_target) {
+    fail(here, "a warmup_target to go with warmup_steps",
+         "warmup_steps = " + std::to_string(decay.warmup_steps));
+  }
+}
+
+inline void validate(const LearningRate& rate, const std::string& place) {
+  std::visit([&](const auto& schedule) { validate(schedule, place); }, rate.value);
+}
+
+}  // namespace detail
+
+/// The rate for the step with the given number; the first step is number 0.
+inline double rate_at(const LearningRate& rate, Index step) {
+  return std::visit([&](const auto& schedule) { return detail::rate_at(schedule, step); }, rate.value);
+}
+
+}  // namespace reprise::inline REPRISE_ABI

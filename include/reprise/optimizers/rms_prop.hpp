@@ -1,0 +1,83 @@
+#pragma once
+
+#include <Eigen/Core>
+#include <string>
+
+#include "clipping.hpp"
+#include "convention.hpp"
+#include "learning_rate.hpp"
+#include "state.hpp"
+#include "sweep.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+/// Tieleman and Hinton, "Lecture 6.5: rmsprop" (2012), with Graves' centered variant (2013). With gradient g:
+///
+///     s <- rho s + (1 - rho) g^2      centered: a <- rho a + (1 - rho) g and s - a^2 in place of s below
+///     keras:    d = sqrt(s + epsilon)     v <- momentum v + lr g / d    theta <- theta - v
+///     pytorch:  d = sqrt(s) + epsilon     v <- momentum v + g / d       theta <- theta - lr v
+struct RmsProp {
+  Convention convention = Convention::keras;
+  /// Keras .001, PyTorch .01.
+  LearningRate learning_rate = convention == Convention::keras ? 0.001 : 0.01;
+  /// In [0, 1); Keras .9, PyTorch .99, where it is called alpha.
+  double rho = convention == Convention::keras ? 0.9 : 0.99;
+  /// In [0, 1).
+  double momentum = 0.0;
+  /// > 0; Keras 1e-7 inside the root, PyTorch 1e-8 outside.
+  double epsilon = convention == Convention::keras ? 1e-7 : 1e-8;
+  bool centered = false;
+  Clip clip = NoClip{};
+  friend bool operator==(const RmsProp&, const RmsProp&) = default;
+};
+
+namespace detail {
+
+inline const char* name_of(const RmsProp&) { return "RmsProp"; }
+
+inline void validate_own(const RmsProp& rms_prop) {
+  require_decay(rms_prop.rho, "RmsProp", "rho");
+  require_decay(rms_prop.momentum, "RmsProp", "momentum");
+  require_positive_option(rms_prop.epsilon, "RmsProp", "epsilon");
+}
+
+inline Remembers remembers(const RmsProp& rms_prop) {
+  return {rms_prop.centered, true, rms_prop.momentum != 0.0};
+}
+
+/// Both conventions: d = sqrt(s + inside) + outside, v <- momentum v + into g / d, theta <- theta - out v.
+template <typename Scalar>
+void update_step(const RmsProp& rms_prop, OptimizerState<Scalar>& state, double learning_rate,
+                 const Scalar* gradient, Scalar* parameters, Index size) {
+  const bool keras = rms_prop.convention == Convention::keras;
+  const auto inside = static_cast<Scalar>(keras ? rms_prop.epsilon : 0.0);
+  const auto outside = static_cast<Scalar>(keras ? 0.0 : rms_prop.epsilon);
+  const auto into = static_cast<Scalar>(keras ? learning_rate : 1.0);
+  const auto out = static_cast<Scalar>(keras ? 1.0 : learning_rate);
+  const auto rho = static_cast<Scalar>(rms_prop.rho);
+  const auto share = static_cast<Scalar>(1.0 - rms_prop.rho);
+  const auto momentum = static_cast<Scalar>(rms_prop.momentum);
+  sweep(size, [&](auto width, Index i) {
+    using Block = Eigen::Array<Scalar, width(), 1>;
+    Eigen::Map<Block> parameter(parameters + i), second(state.second.data() + i);
+    const Block g = Eigen::Map<const Block>(gradient + i);
+    second = second * rho + g.square() * share;
+    Block spread = second;
+    if (rms_prop.centered) {
+      Eigen::Map<Block> first(state.first.data() + i);
+      first = first * rho + g * share;
+      // A variance, but rounding can make it negative.
+      spread = (spread - first.square()).max(Scalar(0));
+    }
+    Block push = g * into / ((spread + inside).sqrt() + outside);
+    if (rms_prop.momentum != 0.0) {
+      Eigen::Map<Block> velocity(state.velocity.data() + i);
+      push += velocity * momentum;
+      velocity = push;
+    }
+    parameter -= push * out;
+  });
+}
+
+}  // namespace detail
+}  // namespace reprise::inline REPRISE_ABI

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <Eigen/Core>
+#include <string>
+
+#include "clipping.hpp"
+#include "convention.hpp"
+#include "learning_rate.hpp"
+#include "state.hpp"
+#include "sweep.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+/// Stochastic gradient descent. Without momentum theta <- theta - lr g; with it
+///
+///     keras:    v <- momentum v - lr g    theta <- theta + v          nesterov: theta <- theta + momentum v
+///     - lr g pytorch:  v <- momentum v + g       theta <- theta - lr v       nesterov: theta <- theta - lr
+///     (g + momentum v)
+///
+/// The two are the same as long as the rate stays the same; when it changes, Keras's velocity keeps the old
+/// rate.
+struct Sgd {
+  Convention convention = Convention::keras;
+  /// Keras .01, PyTorch .001.
+  LearningRate learning_rate = convention == Convention::keras ? 0.01 : 0.001;
+  /// In [0, 1).
+  double momentum = 0.0;
+  /// Sutskever et al., "On the importance of initialization and momentum in deep learning" (2013). Needs a
+  /// momentum.
+  bool nesterov = false;
+  Clip clip = NoClip{};
+  friend bool operator==(const Sgd&, const Sgd&) = default;
+};
+
+namespace detail {
+
+inline const char* name_of(const Sgd&) { return "Sgd"; }
+
+inline void validate_own(const Sgd& sgd) {
+  require_decay(sgd.momentum, "Sgd", "momentum");
+  if (sgd.nesterov) require_positive_option(sgd.momentum, "Sgd", "with nesterov a momentum");
+}
+
+inline Remembers remembers(const Sgd& sgd) { return {false, false, sgd.momentum != 0.0}; }
+
+/// Both conventions: v <- momentum v + into g, theta <- theta + out (v, or with nesterov into g + momentum
+/// v).
+template <typename Scalar>
+void update_step(const Sgd& sgd, OptimizerState<Scalar>& state, double learning_rate, const Scalar* gradient,
+                 Scalar* parameters, Index size) {
+  const bool keras = sgd.convention == Convention::keras;
+  const auto into = static_cast<Scalar>(keras ? -learning_rate : 1.0);
+  const auto out = static_cast<Scalar>(keras ? 1.0 : -learning_rate);
+  const auto momentum = static_cast<Scalar>(sgd.momentum);
+  sweep(size, [&](auto width, Index i) {
+    using Block = Eigen::Array<Scalar, width(), 1>;
+    Eigen::Map<Block> parameter(parameters + i);
+    Block push = Eigen::Map<const Block>(gradient + i) * into;
+    if (sgd.momentum != 0.0) {
+      Eigen::Map<Block> velocity(state.velocity.data() + i);
+      velocity = velocity * momentum + push;
+      if (sgd.nesterov) {
+        push += velocity * momentum;
+      } else {
+        push = velocity;
+      }
+    }
+    parameter += push * out;
+  });
+}
+
+}  // namespace detail
+}  // namespace reprise::inline REPRISE_ABI

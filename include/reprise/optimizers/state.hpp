@@ -1,0 +1,31 @@
+#pragma once
+
+#include "../core/sequences.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+/// What an optimizer remembers between two steps. Each vector has one entry per parameter, or none where the
+/// optimizer has no use for it; `initial_state` makes one. A plain value: copy it to keep it.
+template <typename Scalar>
+struct OptimizerState {
+  /// Running mean of the gradients: Adam, AdamW, centered RMSprop.
+  Vector<Scalar> first;
+  /// Running mean of their squares: Adam, AdamW, RMSprop.
+  Vector<Scalar> second;
+  /// What momentum carries on: SGD and RMSprop with momentum.
+  Vector<Scalar> velocity;
+  /// Updates so far, counted once for all parameters; the next update has this number.
+  Index step = 0;
+};
+
+namespace detail {
+
+/// Which vectors of the state an optimizer uses.
+struct Remembers {
+  bool first;
+  bool second;
+  bool velocity;
+};
+
+}  // namespace detail
+}  // namespace reprise::inline REPRISE_ABI
