@@ -1,0 +1,119 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "../core/error.hpp"
+#include "events.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+namespace detail {
+
+inline void require_count(Index value, const std::string& place, const char* what) {
+  if (value < 0) fail(place, std::string(what) + " >= 0", std::to_string(value));
+}
+
+}  // namespace detail
+
+/// Stops when the validation loss (the loss, where there is no validation data) has not improved for
+/// `patience` epochs, and at the end puts back the weights of the best epoch.
+struct EarlyStopping {
+  Index patience = 10;
+  /// An improvement is a loss lower than the best by more than this.
+  double min_delta = 0.0;
+  /// Epochs before anything is watched: the first plateau of an LSTM is often not the last.
+  Index warm_up = 0;
+  bool restore_best_weights = true;
+
+  void operator()(TrainingEvent& event) {
+    if (event.stage == TrainingStage::begin) {
+      detail::require_count(patience, "EarlyStopping", "patience");
+      detail::require_count(warm_up, "EarlyStopping", "warm_up");
+    }
+    if (event.stage == TrainingStage::end && restore_best_weights) event.restore_kept_weights();
+    if (event.stage != TrainingStage::epoch_end || event.epoch <= warm_up) return;
+    const double loss = event.validation_loss.value_or(event.loss);
+    if (loss < best_ - min_delta) {
+      best_ = loss;
+      waited_ = 0;
+      if (restore_best_weights) event.keep_weights();
+    } else if (++waited_ >= patience) {
+      event.stop_training();
+    }
+  }
+
+  double best_ = std::numeric_limits<double>::infinity();
+  Index waited_ = 0;
+};
+
+/// Multiplies the learning rate by `factor` when the validation loss (or the loss) has not improved for
+/// `patience` epochs.
+struct ReduceOnPlateau {
+  double factor = 0.1;
+  Index patience = 10;
+  double min_delta = 1e-4;
+  /// Epochs after a reduction in which nothing is counted.
+  Index cooldown = 0;
+  double min_learning_rate = 0.0;
+
+  void operator()(TrainingEvent& event) {
+    if (event.stage == TrainingStage::begin) {
+      if (!(factor > 0.0 && factor < 1.0)) {
+        detail::fail("ReduceOnPlateau", "a factor between 0 and 1", std::to_string(factor));
+      }
+      detail::require_count(patience, "ReduceOnPlateau", "patience");
+      detail::require_count(cooldown, "ReduceOnPlateau", "cooldown");
+    }
+    if (event.stage != TrainingStage::epoch_end) return;
+    const double loss = event.validation_loss.value_or(event.loss);
+    if (resting_ > 0) {
+      --resting_;
+      waited_ = 0;
+    }
+    if (loss < best_ - min_delta) {
+      best_ = loss;
+      waited_ = 0;
+    } else if (resting_ == 0 && ++waited_ >= patience && event.learning_rate > min_learning_rate) {
+      event.scale_learning_rate(std::max(factor, min_learning_rate / event.learning_rate));
+      resting_ = cooldown;
+      waited_ = 0;
+    }
+  }
+
+  double best_ = std::numeric_limits<double>::infinity();
+  Index waited_ = 0;
+  Index resting_ = 0;
+};
+
+/// Writes a line an epoch: epoch, loss, validation_loss, learning_rate. Replaces an older file; throws
+/// `FileError` when it cannot be written.
+struct CsvLog {
+  std::string path{};
+
+  void operator()(TrainingEvent& event) {
+    if (event.stage == TrainingStage::begin) {
+      file_ = std::shared_ptr<std::FILE>(std::fopen(path.c_str(), "w"), [](std::FILE* f) {
+        if (f != nullptr) std::fclose(f);
+      });
+      if (!file_) fail();
+      std::fputs("epoch,loss,validation_loss,learning_rate\n", file_.get());
+    } else if (event.stage == TrainingStage::epoch_end) {
+      std::fprintf(file_.get(), "%lld,%.9g,", static_cast<long long>(event.epoch), event.loss);
+      if (event.validation_loss) std::fprintf(file_.get(), "%.9g", *event.validation_loss);
+      std::fprintf(file_.get(), ",%.9g\n", event.learning_rate);
+      if (std::fflush(file_.get()) != 0) fail();
+    } else if (event.stage == TrainingStage::end) {
+      file_.reset();
+    }
+  }
+
+  [[noreturn]] void fail() const { throw FileError("CsvLog: cannot write " + path); }
+
+  std::shared_ptr<std::FILE> file_{};
+};
+
+}  // namespace reprise::inline REPRISE_ABI
