@@ -1,0 +1,240 @@
+#pragma once
+
+#include <memory>
+#include <numeric>
+
+#include "../training/fit.hpp"
+#include "summary.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+/// What an autoencoder is made of.
+struct AutoencoderOptions {
+  /// Time steps of a window. Must be given.
+  Index steps = 0;
+  /// Features of a time step.
+  Index features = 1;
+  /// From the input on; at least one. All but the last return sequences, whatever `return_sequences` says.
+  std::vector<LstmOptions> encoder{};
+  /// From the repeated code on; at least one. All return sequences.
+  std::vector<LstmOptions> decoder{};
+  /// Of the dense layer that turns each step of the last decoder layer into features.
+  Activation output_activation = activation::linear;
+  /// Of the initial weights.
+  std::uint64_t seed = 1;
+
+  friend bool operator==(const AutoencoderOptions&, const AutoencoderOptions&) = default;
+};
+
+struct EvaluateOptions {
+  Loss loss = MeanSquaredError{};
+  Index batch_size = 32;
+  int threads = 1;
+};
+
+/// Buffers of `Autoencoder::reconstruct`, to be kept between calls so that these allocate nothing. One for
+/// each thread; any model may use it.
+template <typename Scalar>
+using InferenceWorkspace = SequentialScratch<Scalar>;
+
+/// LSTM layers that encode a window into one vector, the code, and others that decode the repeated code back
+/// into the window (Malhotra et al. 2016 in the form that Keras users know). Trained on normal windows, it
+/// reproduces normal windows well and others badly; the error says how strange a window is.
+///
+///     encoder LSTMs -> RepeatVector(steps) -> decoder LSTMs -> TimeDistributed(Dense(features))
+///
+/// A value: a copy is a model of its own, with the state of its training. All const calls may run at once on
+/// one model from several threads, each with a workspace of its own where one is handed in; fit and writing
+/// parameters must be alone.
+template <typename Scalar_>
+class Autoencoder {
+ public:
+  using Scalar = Scalar_;
+
+  /// Throws when sizes are not positive or encoder or decoder is empty.
+  explicit Autoencoder(AutoencoderOptions options)
+      : options_(std::move(options)), network_(build(options_)), weights_(network_.parameters().size()) {
+    network_.initialize(weights_.data(), options_.seed);
+  }
+  /// With these parameters, in the order of `parameters()`, instead of initial ones; throws also when there
+  /// are not as many.
+  Autoencoder(AutoencoderOptions options, Vector<Scalar> weights)
+      : options_(std::move(options)), network_(build(options_)), weights_(std::move(weights)) {
+    if (weights_.size() != network_.parameters().size()) {
+      detail::fail("Autoencoder: weights", std::to_string(network_.parameters().size()) + " values",
+                   std::to_string(weights_.size()));
+    }
+  }
+
+  const AutoencoderOptions& options() const { return options_; }
+  Index steps() const { return options_.steps; }
+  Index features() const { return options_.features; }
+  /// Size of the code.
+  Index code_size() const { return options_.encoder.back().units; }
+
+  /// Trains to reproduce the windows. A second fit with the same optimizer goes on where the first ended:
+  /// fit(10) then fit(20) equals fit(30) bit for bit. Throws `Error` on options or windows that cannot be,
+  /// and `NotFiniteError` when loss or gradient stop being finite; the model then has the last parameters
+  /// with a finite loss.
+  History fit(const Windows& windows, FitOptions options = {}) {
+    return detail::Training<Scalar>(network_, weights_, training_, windows, std::move(options)).run();
+  }
+
+  /// The windows as the model reproduces them.
+  Sequences<Scalar> reconstruct(const Windows& windows) const {
+    return run(windows, 0, last(), network_.output_shape(), "reconstruct: windows");
+  }
+  Sequences<Scalar> reconstruct(const Sequences<Scalar>& input) const {
+    Sequences<Scalar> output(input.features(), input.batch(), input.steps());
+    InferenceWorkspace<Scalar> workspace;
+    reconstruct(input.view(), output.view(), workspace);
+    return output;
+  }
+  /// The same into memory of the caller; allocates nothing once the workspace has seen a batch of this size.
+  void reconstruct(SequenceView<const Scalar> input, SequenceView<Scalar> output,
+                   InferenceWorkspace<Scalar>& workspace) const {
+    require("reconstruct: input", network_.input_shape(), input.shape());
+    require("reconstruct: output", network_.output_shape(), output.shape());
+    if (output.batch != input.batch) {
+      detail::fail("reconstruct: output", std::to_string(input.batch) + " windows",
+                   std::to_string(output.batch));
+    }
+    network_.infer(weights_.data(), input, output, 0, last(), workspace);
+  }
+
+  /// The codes of the windows: code_size x batch x 1 step.
+  Sequences<Scalar> encode(const Windows& windows) const {
+    return run(windows, 0, encoder_size(), {code_size(), 1}, "encode: windows");
+  }
+  Sequences<Scalar> encode(const Sequences<Scalar>& input) const {
+    return run(input, 0, encoder_size(), {code_size(), 1}, "encode: input", network_.input_shape());
+  }
+  /// From codes, as `encode` gives them, to windows.
+  Sequences<Scalar> decode(const Sequences<Scalar>& codes) const {
+    return run(codes, encoder_size(), last(), network_.output_shape(), "decode: codes", {code_size(), 1});
+  }
+
+  /// Mean loss over the windows, without dropout.
+  double evaluate(const Windows& windows, const EvaluateOptions& options = {}) const {
+    require("evaluate: windows", network_.input_shape(), windows.shape());
+    detail::require_positive(options.batch_size, "evaluate", "batch_size");
+    validate(options.loss);
+    detail::BatchPass<Scalar> pass(network_, options.threads);
+    double sum = 0.0;
+    for_each_batch(windows, options.batch_size, [&](std::span<const Index> batch) {
+      sum += pass.loss_total(weights_.data(), windows, batch, {}, options.loss);
+    });
+    return sum / static_cast<double>(windows.size());
+  }
+
+  Summary summary() const {
+    Summary result;
+    result.parameters = weights_.size();
+    result.scalar_size = static_cast<Index>(sizeof(Scalar));
+    for (std::size_t l = 0; l < network_.entries().size(); ++l) {
+      const auto& entry = network_.entries()[l];
+      const Index end =
+          l + 1 < network_.entries().size() ? network_.entries()[l + 1].offset : network_.parameters().size();
+      static constexpr const char* types[] = {"LSTM", "TimeDistributed(Dense)", "RepeatVector", "Dropout"};
+      result.rows.push_back({entry.name, types[entry.layer.index()], entry.output, l + 1 != encoder_size(),
+                             end - entry.offset});
+    }
+    return result;
+  }
+
+  /// Names, shapes and places of all tensors: `encoder.0.kernel`, ..., `output.bias`.
+  const ParameterTable& parameters() const { return network_.parameters(); }
+  /// All parameters, in the order of the table.
+  Vector<Scalar>& weights() { return weights_; }
+  const Vector<Scalar>& weights() const { return weights_; }
+  /// One tensor by name; throws when there is none. A kernel is outputs x inputs, the transpose of Keras's.
+  Eigen::Map<Matrix<Scalar>> parameter(const std::string& name) {
+    const ParameterInfo& info = parameters().at(name);
+    return {weights_.data() + info.offset, info.rows, info.cols};
+  }
+  Eigen::Map<const Matrix<Scalar>> parameter(const std::string& name) const {
+    const ParameterInfo& info = parameters().at(name);
+    return {weights_.data() + info.offset, info.rows, info.cols};
+  }
+
+  /// What a further fit goes on from: optimizer, moments, counters.
+  TrainingState<Scalar>& training_state() { return training_; }
+  const TrainingState<Scalar>& training_state() const { return training_; }
+
+  /// The layers as a chain, for those who write their own training loop.
+  const Sequential<Scalar>& network() const { return network_; }
+
+ private:
+  static Sequential<Scalar> build(AutoencoderOptions& options) {
+    Sequential<Scalar> network({options.features, options.steps});
+    if (options.encoder.empty()) detail::fail("Autoencoder", "at least one encoder layer", "none");
+    if (options.decoder.empty()) detail::fail("Autoencoder", "at least one decoder layer", "none");
+    const auto add = [&](std::vector<LstmOptions>& layers, const std::string& side,
+                         bool last_returns_sequences) {
+      for (std::size_t l = 0; l < layers.size(); ++l) {
+        layers[l].return_sequences = l + 1 < layers.size() || last_returns_sequences;
+        network.add(side + "." + std::to_string(l), Lstm<Scalar>(network.output_shape().features, layers[l]));
+      }
+    };
+    add(options.encoder, "encoder", false);
+    network.add("repeat", RepeatVector<Scalar>(options.steps));
+    add(options.decoder, "decoder", true);
+    network.add("output", TimeDistributed<Scalar>(
+                              network.output_shape().features,
+                              {.units = options.features, .activation = options.output_activation}));
+    return network;
+  }
+
+  std::size_t encoder_size() const { return options_.encoder.size(); }
+  std::size_t last() const { return network_.entries().size(); }
+
+  static void require(const char* what, SequenceShape expected, SequenceShape got) {
+    if (got != expected) detail::fail(what, to_string(expected), to_string(got));
+  }
+
+  template <typename Use>
+  static void for_each_batch(const Windows& windows, Index batch_size, Use use) {
+    std::vector<Index> numbers(static_cast<std::size_t>(std::min(batch_size, windows.size())));
+    for (Index first = 0; first < windows.size(); first += batch_size) {
+      const auto count = static_cast<std::size_t>(std::min(batch_size, windows.size() - first));
+      std::iota(numbers.begin(), numbers.end(), first);
+      use(std::span<const Index>(numbers).first(count));
+    }
+  }
+
+  Sequences<Scalar> run(const Windows& windows, std::size_t first_layer, std::size_t last_layer,
+                        SequenceShape output_shape, const char* what) const {
+    require(what, network_.input_shape(), windows.shape());
+    constexpr Index at_once = 64;
+    Sequences<Scalar> result(output_shape.features, windows.size(), output_shape.steps);
+    Sequences<Scalar> input(features(), 0, 0), output;
+    InferenceWorkspace<Scalar> workspace;
+    for_each_batch(windows, at_once, [&](std::span<const Index> batch) {
+      const auto count = static_cast<Index>(batch.size());
+      input.resize(features(), count, steps());
+      output.resize(output_shape.features, count, output_shape.steps);
+      windows.gather(batch, input.view());
+      network_.infer(weights_.data(), std::as_const(input).view(), output.view(), first_layer, last_layer,
+                     workspace);
+      for (Index t = 0; t < output_shape.steps; ++t) {
+        result.view().step(t).middleCols(batch.front(), count) = output.view().step(t);
+      }
+    });
+    return result;
+  }
+  Sequences<Scalar> run(const Sequences<Scalar>& input, std::size_t first_layer, std::size_t last_layer,
+                        SequenceShape output_shape, const char* what, SequenceShape input_shape) const {
+    require(what, input_shape, input.shape());
+    Sequences<Scalar> output(output_shape.features, input.batch(), output_shape.steps);
+    InferenceWorkspace<Scalar> workspace;
+    network_.infer(weights_.data(), input.view(), output.view(), first_layer, last_layer, workspace);
+    return output;
+  }
+
+  AutoencoderOptions options_;
+  Sequential<Scalar> network_;
+  Vector<Scalar> weights_;
+  TrainingState<Scalar> training_;
+};
+
+}  // namespace reprise::inline REPRISE_ABI
