@@ -1,0 +1,224 @@
+#pragma once
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "../core/sequences.hpp"
+#include "../core/windows.hpp"
+
+// How far a reconstruction is from its input, in double whatever the two are held in. Each function takes any
+// pair of `Windows`, `Sequences<float | double>` and `WindowArray<float | double>` that hold the same number
+// of windows of the same shape; it throws when they do not, and names the place of the first NaN or infinity
+// in a reconstruction or input. Neither is copied as a whole.
+namespace reprise::inline REPRISE_ABI {
+
+/// Another library's array of windows, seen through a view: (windows, steps, features) row-major, as NumPy,
+/// Keras and PyTorch (batch_first) hold it.
+template <std::floating_point Scalar>
+class WindowArray {
+ public:
+  /// Throws when the number of values is not a multiple of the window's size.
+  WindowArray(std::span<const Scalar> values, const SequenceShape& window) : values_(values), shape_(window) {
+    detail::require_positive(window.steps, "window array", "steps");
+    detail::require_positive(window.features, "window array", "number of features");
+    if (static_cast<Index>(values.size()) % (window.steps * window.features) != 0) {
+      detail::fail("window array", "a multiple of " + to_string(window) + " values",
+                   std::to_string(values.size()));
+    }
+  }
+
+  Index size() const { return static_cast<Index>(values_.size()) / (shape_.steps * shape_.features); }
+  SequenceShape shape() const { return shape_; }
+  Scalar operator()(Index window, Index step, Index feature) const {
+    return values_[static_cast<std::size_t>((window * shape_.steps + step) * shape_.features + feature)];
+  }
+
+ private:
+  std::span<const Scalar> values_;
+  SequenceShape shape_;
+};
+inline WindowArray<float> window_array(std::span<const float> values, const SequenceShape& window) {
+  return {values, window};
+}
+inline WindowArray<double> window_array(std::span<const double> values, const SequenceShape& window) {
+  return {values, window};
+}
+
+namespace detail {
+
+inline Index window_count(const Windows& windows) { return windows.size(); }
+template <typename Scalar>
+Index window_count(const Sequences<Scalar>& sequences) {
+  return sequences.batch();
+}
+template <typename Scalar>
+Index window_count(const WindowArray<Scalar>& array) {
+  return array.size();
+}
+
+/// Copies windows [first, first + to.batch) as doubles.
+inline void read_windows(const Windows& windows, Index first, SequenceView<double> to) {
+  std::vector<Index> numbers(static_cast<std::size_t>(to.batch));
+  for (Index i = 0; i < to.batch; ++i) numbers[static_cast<std::size_t>(i)] = first + i;
+  windows.gather(std::span<const Index>(numbers), to);
+}
+template <typename Scalar>
+void read_windows(const Sequences<Scalar>& sequences, Index first, SequenceView<double> to) {
+  for (Index t = 0; t < to.steps; ++t) {
+    to.step(t) =
+        sequences.values().middleCols(t * sequences.batch() + first, to.batch).template cast<double>();
+  }
+}
+template <typename Scalar>
+void read_windows(const WindowArray<Scalar>& array, Index first, SequenceView<double> to) {
+  for (Index t = 0; t < to.steps; ++t) {
+    auto step = to.step(t);
+    for (Index w = 0; w < to.batch; ++w) {
+      for (Index f = 0; f < to.features; ++f) step(f, w) = static_cast<double>(array(first + w, t, f));
+    }
+  }
+}
+
+template <typename T>
+concept WindowSource = requires(const T& source, SequenceView<double> to) {
+  window_count(source);
+  source.shape();
+  read_windows(source, Index{}, to);
+};
+
+inline void require_finite(const SequenceView<double>& block, Index first_window, const char* what) {
+  if (block.matrix().allFinite()) return;
+  // Window by window, so that the place named is the first and does not depend on the size of a block.
+  for (Index w = 0; w < block.batch; ++w) {
+    for (Index t = 0; t < block.steps; ++t) {
+      for (Index f = 0; f < block.features; ++f) {
+        const double value = block.step(t)(f, w);
+        if (!std::isfinite(value)) {
+          fail("errors", std::string("finite values in the ") + what,
+               std::to_string(value) + " at window " + std::to_string(first_window + w) + ", step " +
+                   std::to_string(t) + ", feature " + std::to_string(f));
+        }
+      }
+    }
+  }
+}
+
+/// Calls visit(first window, x, y) for one block of windows after the other.
+template <WindowSource Input, WindowSource Reconstruction, typename Visit>
+void for_each_block(const Input& input, const Reconstruction& reconstruction, Visit visit) {
+  const SequenceShape shape = input.shape();
+  const Index count = window_count(input);
+  if (shape != reconstruction.shape() || count != window_count(reconstruction)) {
+    fail("errors", "a reconstruction of " + std::to_string(count) + " windows of " + to_string(shape),
+         std::to_string(window_count(reconstruction)) + " windows of " + to_string(reconstruction.shape()));
+  }
+  const Index block = std::min<Index>(count, 64);
+  Sequences<double> expected(shape.features, block, shape.steps);
+  Sequences<double> actual(shape.features, block, shape.steps);
+  for (Index first = 0; first < count; first += block) {
+    const Index windows = std::min(block, count - first);
+    const SequenceView<double> x(expected.view().data, shape.features, windows, shape.steps);
+    const SequenceView<double> y(actual.view().data, shape.features, windows, shape.steps);
+    read_windows(input, first, x);
+    read_windows(reconstruction, first, y);
+    require_finite(x, first, "input");
+    require_finite(y, first, "reconstruction");
+    visit(first, x, y);
+  }
+}
+
+/// Calls visit(window, step, feature, input - reconstruction) for each value, every window's steps in order.
+template <WindowSource Input, WindowSource Reconstruction, typename Visit>
+void for_each_error(const Input& input, const Reconstruction& reconstruction, Visit visit) {
+  for_each_block(input, reconstruction,
+                 [&](Index first, const SequenceView<double>& x, const SequenceView<double>& y) {
+                   for (Index t = 0; t < x.steps; ++t) {
+                     const auto x_t = x.step(t);
+                     const auto y_t = y.step(t);
+                     for (Index w = 0; w < x.batch; ++w) {
+                       for (Index f = 0; f < x.features; ++f) visit(first + w, t, f, x_t(f, w) - y_t(f, w));
+                     }
+                   }
+                 });
+}
+
+struct Squared {
+  double operator()(double error) const { return error * error; }
+};
+struct Absolute {
+  double operator()(double error) const { return std::abs(error); }
+};
+
+template <typename Measure, WindowSource Input, WindowSource Reconstruction>
+std::vector<double> mean_errors(const Input& input, const Reconstruction& reconstruction) {
+  std::vector<double> result(static_cast<std::size_t>(window_count(input)));
+  const Measure measure;
+  for_each_error(input, reconstruction, [&](Index window, Index, Index, double error) {
+    result[static_cast<std::size_t>(window)] += measure(error);
+  });
+  const SequenceShape shape = input.shape();
+  for (double& value : result) value /= static_cast<double>(shape.steps * shape.features);
+  return result;
+}
+
+template <typename Measure, WindowSource Input, WindowSource Reconstruction>
+Matrix<double> mean_errors_per_step(const Input& input, const Reconstruction& reconstruction) {
+  Matrix<double> result = Matrix<double>::Zero(window_count(input), input.shape().steps);
+  const Measure measure;
+  for_each_error(input, reconstruction, [&](Index window, Index step, Index, double error) {
+    result(window, step) += measure(error);
+  });
+  result /= static_cast<double>(input.shape().features);
+  return result;
+}
+
+template <typename Measure, WindowSource Input, WindowSource Reconstruction>
+Matrix<double> mean_errors_per_feature(const Input& input, const Reconstruction& reconstruction) {
+  Matrix<double> result = Matrix<double>::Zero(window_count(input), input.shape().features);
+  const Measure measure;
+  for_each_error(input, reconstruction, [&](Index window, Index, Index feature, double error) {
+    result(window, feature) += measure(error);
+  });
+  result /= static_cast<double>(input.shape().steps);
+  return result;
+}
+
+}  // namespace detail
+
+/// One error per window: the mean over its steps and features of (x - y)^2.
+template <detail::WindowSource Input, detail::WindowSource Reconstruction>
+std::vector<double> mean_squared_errors(const Input& input, const Reconstruction& reconstruction) {
+  return detail::mean_errors<detail::Squared>(input, reconstruction);
+}
+/// One error per window: the mean over its steps and features of |x - y|.
+template <detail::WindowSource Input, detail::WindowSource Reconstruction>
+std::vector<double> mean_absolute_errors(const Input& input, const Reconstruction& reconstruction) {
+  return detail::mean_errors<detail::Absolute>(input, reconstruction);
+}
+
+/// windows x steps: the mean over the features.
+template <detail::WindowSource Input, detail::WindowSource Reconstruction>
+Matrix<double> mean_squared_errors_per_step(const Input& input, const Reconstruction& reconstruction) {
+  return detail::mean_errors_per_step<detail::Squared>(input, reconstruction);
+}
+template <detail::WindowSource Input, detail::WindowSource Reconstruction>
+Matrix<double> mean_absolute_errors_per_step(const Input& input, const Reconstruction& reconstruction) {
+  return detail::mean_errors_per_step<detail::Absolute>(input, reconstruction);
+}
+
+/// windows x features: the mean over the steps.
+template <detail::WindowSource Input, detail::WindowSource Reconstruction>
+Matrix<double> mean_squared_errors_per_feature(const Input& input, const Reconstruction& reconstruction) {
+  return detail::mean_errors_per_feature<detail::Squared>(input, reconstruction);
+}
+template <detail::WindowSource Input, detail::WindowSource Reconstruction>
+Matrix<double> mean_absolute_errors_per_feature(const Input& input, const Reconstruction& reconstruction) {
+  return detail::mean_errors_per_feature<detail::Absolute>(input, reconstruction);
+}
+
+}  // namespace reprise::inline REPRISE_ABI

@@ -1,0 +1,172 @@
+#pragma once
+
+#include <Eigen/Cholesky>
+#include <Eigen/Core>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "../core/sequences.hpp"
+#include "errors.hpp"
+#include "point_scores.hpp"
+#include "statistics.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+struct MahalanobisOptions {
+  /// Added to each variance: ridge * I, in units of a squared error.
+  double ridge = 0.0;
+  /// The covariance moves this share of the way towards the mean variance times I (Ledoit and Wolf); in [0,
+  /// 1].
+  double shrinkage = 0.0;
+};
+
+/// The score of EncDec-AD (Malhotra et al. 2016, arXiv 1607.00148) for an error vector e of m features:
+///   a = (e - mu)^T Sigma^-1 (e - mu), mu and Sigma by maximum likelihood of calibration error vectors.
+/// The paper's errors are absolute, |x - y|, and give no p-value by formula; with signed errors, x - y, a is
+/// about chi-squared with m degrees of freedom where errors are normal. `error_vectors` and
+/// `point_error_vectors` give both. With absolute errors, one smaller than usual scores high too.
+class Mahalanobis {
+ public:
+  explicit Mahalanobis(const MahalanobisOptions& options = {}) : options_(options) {
+    if (!(options.ridge >= 0.0) || std::isinf(options.ridge)) {
+      detail::fail("mahalanobis", "a finite ridge >= 0", detail::to_text(options.ridge));
+    }
+    if (!(options.shrinkage >= 0.0 && options.shrinkage <= 1.0)) {
+      detail::fail("mahalanobis", "a shrinkage in [0, 1]", detail::to_text(options.shrinkage));
+    }
+  }
+
+  /// A row for each calibration point, a column for each feature. Throws, and stays as it was, on NaN or
+  /// infinity and where the covariance is singular.
+  void fit(const Eigen::Ref<const Matrix<double>>& errors) {
+    if (errors.rows() < 2 || errors.cols() < 1) {
+      detail::fail("mahalanobis: fit", "at least 2 error vectors of at least 1 feature",
+                   std::to_string(errors.rows()) + " of " + std::to_string(errors.cols()));
+    }
+    require_finite(errors, "mahalanobis: fit");
+    const Vector<double> mean = errors.colwise().mean().transpose();
+    Matrix<double> centered = errors.rowwise() - mean.transpose();
+    for (Index j = 0; j < errors.cols(); ++j) {
+      // Rounding of the mean is no variance.
+      if (errors.col(j).minCoeff() == errors.col(j).maxCoeff()) centered.col(j).setZero();
+    }
+    Matrix<double> covariance = centered.transpose() * centered / static_cast<double>(errors.rows());
+    const double variance = covariance.trace() / static_cast<double>(errors.cols());
+    covariance *= 1.0 - options_.shrinkage;
+    covariance.diagonal().array() += options_.shrinkage * variance + options_.ridge;
+    if (!covariance.allFinite())
+      detail::fail("mahalanobis: fit", "errors whose squares are numbers", "an overflow");
+    const Eigen::LLT<Matrix<double>> factor(covariance);
+    for (Index j = 0; j < covariance.cols(); ++j) {
+      if (!(covariance(j, j) > 0.0))
+        refuse_singular("no variance in feature " + std::to_string(j), errors.rows());
+    }
+    // The square of a pivot is what of the variance the features before it leave unexplained.
+    const Vector<double> pivots = factor.matrixLLT().diagonal();
+    if (factor.info() != Eigen::Success ||
+        !(pivots.array().square() > 1e-13 * covariance.diagonal().array()).all()) {
+      refuse_singular("features that are combinations of others", errors.rows());
+    }
+    mean_ = mean;
+    factor_ = factor;
+  }
+
+  /// One score for each row.
+  std::vector<double> scores(const Eigen::Ref<const Matrix<double>>& errors) const {
+    const Matrix<double> centered = center(errors, "mahalanobis: scores");
+    // |L^-1 (e - mu)|^2, which cannot become negative.
+    const Matrix<double> whitened = factor_.matrixL().solve(centered.transpose());
+    const Vector<double> squares = whitened.colwise().squaredNorm().transpose();
+    return {squares.data(), squares.data() + squares.size()};
+  }
+  /// Each feature's part of each row's score, (e - mu)_j [Sigma^-1 (e - mu)]_j: they sum to the score, and
+  /// one may be negative, where a feature makes the others' errors less strange.
+  Matrix<double> decompose(const Eigen::Ref<const Matrix<double>>& errors) const {
+    const Matrix<double> centered = center(errors, "mahalanobis: decompose");
+    const Matrix<double> solved = factor_.solve(centered.transpose()).transpose();
+    return centered.cwiseProduct(solved);
+  }
+
+  bool is_fitted() const { return mean_.size() > 0; }
+  const MahalanobisOptions& options() const { return options_; }
+  const Vector<double>& mean() const { return mean_; }
+  /// With ridge and shrinkage.
+  Matrix<double> covariance() const { return factor_.reconstructedMatrix(); }
+
+ private:
+  [[noreturn]] static void refuse_singular(const std::string& reason, Index rows) {
+    detail::fail("mahalanobis: fit", "a covariance that is not singular (or a ridge, or shrinkage)",
+                 reason + ", over " + std::to_string(rows) + " error vectors");
+  }
+  static void require_finite(const Eigen::Ref<const Matrix<double>>& errors, const std::string& place) {
+    if (errors.allFinite()) return;
+    for (Index i = 0; i < errors.rows(); ++i) {
+      for (Index j = 0; j < errors.cols(); ++j) {
+        if (!std::isfinite(errors(i, j))) {
+          detail::fail(place, "finite errors",
+                       detail::to_text(errors(i, j)) + " at row " + std::to_string(i) + ", feature " +
+                           std::to_string(j));
+        }
+      }
+    }
+  }
+  Matrix<double> center(const Eigen::Ref<const Matrix<double>>& errors, const std::string& place) const {
+    if (!is_fitted()) detail::fail(place, "fit() before it", "a scorer that was not fitted");
+    if (errors.cols() != mean_.size()) {
+      detail::fail(place, std::to_string(mean_.size()) + " features", std::to_string(errors.cols()));
+    }
+    require_finite(errors, place);
+    return errors.rowwise() - mean_.transpose();
+  }
+
+  MahalanobisOptions options_;
+  Vector<double> mean_;
+  Eigen::LLT<Matrix<double>> factor_;
+};
+
+enum class ErrorSign {
+  /// x - y.
+  signed_,
+  /// |x - y|.
+  absolute
+};
+
+/// (windows * steps) x features, a window's steps in order: the errors of every step of every window. For
+/// windows that do not overlap, as in the paper, a row for each point.
+template <detail::WindowSource Input, detail::WindowSource Reconstruction>
+Matrix<double> error_vectors(const Input& input, const Reconstruction& reconstruction,
+                             ErrorSign sign = ErrorSign::absolute) {
+  const SequenceShape shape = input.shape();
+  Matrix<double> result(detail::window_count(input) * shape.steps, shape.features);
+  detail::for_each_error(input, reconstruction, [&](Index window, Index step, Index feature, double error) {
+    result(window * shape.steps + step, feature) = sign == ErrorSign::absolute ? std::abs(error) : error;
+  });
+  return result;
+}
+
+/// points x features: a point's error vector is the mean of its errors over all windows that hold it (of
+/// their absolute values where `sign` says so). `grid` says where the windows lie.
+template <detail::WindowSource Input, detail::WindowSource Reconstruction>
+Matrix<double> point_error_vectors(const WindowGrid& grid, const Input& input,
+                                   const Reconstruction& reconstruction,
+                                   ErrorSign sign = ErrorSign::absolute) {
+  const SequenceShape shape = input.shape();
+  if (detail::window_count(input) != grid.windows || shape.steps != grid.length) {
+    detail::fail("point_error_vectors",
+                 std::to_string(grid.windows) + " windows of " + std::to_string(grid.length) + " steps",
+                 std::to_string(detail::window_count(input)) + " of " + std::to_string(shape.steps));
+  }
+  const detail::WindowRanges ranges(grid);
+  Matrix<double> result = Matrix<double>::Zero(grid.points, shape.features);
+  detail::for_each_error(input, reconstruction, [&](Index window, Index step, Index feature, double error) {
+    const Index point = ranges.start(window) + step;
+    const detail::WindowRange range = ranges(point);
+    if (window < range.first || window > range.last) return;  // a tail window over points that others hold
+    const auto count = static_cast<double>(range.last - range.first + 1);
+    result(point, feature) += (sign == ErrorSign::absolute ? std::abs(error) : error) / count;
+  });
+  return result;
+}
+
+}  // namespace reprise::inline REPRISE_ABI

@@ -1,0 +1,262 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../core/random.hpp"
+#include "../core/sequences.hpp"
+#include "pot.hpp"
+#include "statistics.hpp"
+
+// Numbers between 0 and 1 for scores, and what each promises.
+//
+// Conformal p-value (plain): P(p <= alpha) <= alpha for a normal score, whatever the distribution, where it
+//   and the n calibration scores are exchangeable: drawn alike, in no particular order. Averaged over
+//   calibration sets: one set may be unlucky. Never below 1 / (n + 1).
+// Smoothed: uniform for normal scores under the same assumption, ties included (plain values then are too
+//   large). What martingales and tests of uniformity need.
+// Windows that overlap are not exchangeable: thin them (stride >= length) for calibration. Serial correlation
+//   remains, and with it a promise that holds only about.
+// Beyond the calibration scores, with a fitted tail: an extrapolation, without the conformal promise.
+namespace reprise::inline REPRISE_ABI {
+namespace threshold {
+
+/// Flags the scores whose conformal p-value is at most alpha: a normal score is flagged with a probability of
+/// at most alpha, where it and the calibration scores are exchangeable. Needs n >= 1 / alpha - 1 scores.
+class Conformal {
+ public:
+  static constexpr const char* name = "conformal";
+  explicit Conformal(double alpha) : alpha_(alpha) {
+    if (!(alpha > 0.0 && alpha < 1.0)) {
+      detail::fail("threshold::conformal", "alpha in (0, 1)", detail::to_text(alpha));
+    }
+  }
+  /// The k-th largest score, k the largest number with k / (n + 1) <= alpha.
+  double fit(std::span<const double> calibration) const {
+    detail::require_calibration_scores(calibration, "threshold::conformal");
+    const auto n = static_cast<double>(calibration.size());
+    double k = std::floor(alpha_ * (n + 1.0));
+    if ((k + 1.0) / (n + 1.0) <= alpha_) ++k;  // 0.29 * 100 is a little less than 29 in binary
+    if (k < 1.0) {
+      detail::fail("threshold::conformal",
+                   "at least " + detail::to_text(std::ceil(1.0 / alpha_ - 1.0 - 1e-9)) +
+                       " calibration scores for alpha = " + detail::to_text(alpha_),
+                   std::to_string(calibration.size()));
+    }
+    std::vector<double> scores(calibration.begin(), calibration.end());
+    const auto at = scores.end() - static_cast<std::ptrdiff_t>(std::min(k, n));
+    std::nth_element(scores.begin(), at, scores.end());
+    return *at;
+  }
+  std::string description() const { return "conformal " + detail::to_text(alpha_); }
+  double alpha() const { return alpha_; }
+
+ private:
+  double alpha_;
+};
+
+inline Conformal conformal(double alpha) { return Conformal(alpha); }
+
+}  // namespace threshold
+
+/// The p-values of scores against a fixed set of calibration scores.
+class ConformalPValues {
+ public:
+  explicit ConformalPValues(std::span<const double> calibration)
+      : sorted_(calibration.begin(), calibration.end()) {
+    detail::require_calibration_scores(calibration, "conformal p-values");
+    std::sort(sorted_.begin(), sorted_.end());
+  }
+
+  /// (1 + #{s_i >= s}) / (n + 1).
+  double plain(double score) const {
+    require_score(score);
+    const auto below = std::lower_bound(sorted_.begin(), sorted_.end(), score) - sorted_.begin();
+    return (1.0 + count() - static_cast<double>(below)) / (count() + 1.0);
+  }
+  /// (#{s_i > s} + u (1 + #{s_i = s})) / (n + 1), u uniform in (0, 1].
+  double smoothed(double score, double u) const {
+    require_score(score);
+    if (!(u > 0.0 && u <= 1.0)) detail::fail("conformal p-values", "u in (0, 1]", detail::to_text(u));
+    const auto [first, last] = std::equal_range(sorted_.begin(), sorted_.end(), score);
+    const auto above = static_cast<double>(sorted_.end() - last);
+    return (above + u * (1.0 + static_cast<double>(last - first))) / (count() + 1.0);
+  }
+  /// As `plain` up to the largest calibration score; beyond it, where that is 1 / (n + 1), multiplied by
+  /// tail(s) / tail(largest): an extrapolation that tells scores apart which are all larger than any seen. At
+  /// least 1e-12, never rising with the score. `tail` is fitted to the same calibration scores.
+  double extrapolated(double score, const PotTail& tail) const {
+    const double p = plain(score);
+    const double largest = sorted_.back();
+    if (!(score > largest)) return p;
+    const double reference = tail.tail_probability(largest);
+    const double ratio = reference > 0.0 ? tail.tail_probability(score) / reference : 0.0;
+    return std::max(p * std::min(ratio, 1.0), smallest);
+  }
+  /// Ascending.
+  const std::vector<double>& calibration_scores() const { return sorted_; }
+
+  static constexpr double smallest = 1e-12;
+
+ private:
+  double count() const { return static_cast<double>(sorted_.size()); }
+  static void require_score(double score) {
+    if (!(score >= 0.0)) detail::fail("conformal p-values", "a score >= 0", detail::to_text(score));
+  }
+
+  std::vector<double> sorted_;
+};
+
+struct PValueOptions {
+  /// Smoothed instead of plain p-values.
+  bool smoothed = false;
+  /// Of the random numbers that smooth: one for each index, whatever the order of the calls.
+  std::uint64_t seed = 0;
+  /// Fit a tail above this quantile of the calibration scores and extrapolate beyond the largest; needs 10
+  /// scores above it, and plain p-values.
+  std::optional<double> tail_level{};  // the initialiser keeps g++ from warning the user
+};
+
+namespace detail {
+
+/// In (0, 1], a pure function of seed and index.
+inline double smoothing_uniform(std::uint64_t seed, std::uint64_t index) {
+  constexpr std::uint32_t smoothing = 0x70;  // apart from what else draws for Purpose::other
+  RandomStream random(seed ^ (index >> 32), Purpose::other, static_cast<std::uint32_t>(index), smoothing);
+  return 1.0 - random.uniform();
+}
+
+}  // namespace detail
+
+/// One p-value per score, numbered from `first_index`.
+inline std::vector<double> p_values(std::span<const double> calibration, std::span<const double> scores,
+                                    const PValueOptions& options = {}, Index first_index = 0) {
+  if (options.smoothed && options.tail_level) {
+    detail::fail("p_values", "smoothed p-values or a tail beyond the calibration scores", "both");
+  }
+  const ConformalPValues conformal(calibration);
+  detail::require_scores(scores, "p_values");
+  std::optional<PotTail> tail;
+  if (options.tail_level) tail = fit_pot_tail(calibration, *options.tail_level);
+  std::vector<double> result(scores.size());
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (tail) {
+      result[i] = conformal.extrapolated(scores[i], *tail);
+    } else if (options.smoothed) {
+      const auto index = static_cast<std::uint64_t>(first_index) + i;
+      result[i] = conformal.smoothed(scores[i], detail::smoothing_uniform(options.seed, index));
+    } else {
+      result[i] = conformal.plain(scores[i]);
+    }
+  }
+  return result;
+}
+
+/// Which of many p-values to reject so that of those rejected at most a fraction alpha is expected to be
+/// normal (Benjamini and Hochberg 1995): those up to the k-th smallest, k the largest with p_(k) <= alpha k /
+/// m. The promise holds for independent p-values, and for conformal ones that share a calibration set (Bates
+/// et al. 2023).
+inline std::vector<bool> benjamini_hochberg(std::span<const double> p_values, double alpha) {
+  if (!(alpha > 0.0 && alpha < 1.0)) {
+    detail::fail("benjamini_hochberg", "alpha in (0, 1)", detail::to_text(alpha));
+  }
+  for (std::size_t i = 0; i < p_values.size(); ++i) {
+    if (!(p_values[i] >= 0.0 && p_values[i] <= 1.0)) {
+      detail::fail("benjamini_hochberg", "p-values in [0, 1]",
+                   detail::to_text(p_values[i]) + " at index " + std::to_string(i));
+    }
+  }
+  std::vector<double> sorted(p_values.begin(), p_values.end());
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<bool> rejected(p_values.size());
+  const auto m = static_cast<double>(sorted.size());
+  for (std::size_t k = sorted.size(); k > 0; --k) {
+    if (sorted[k - 1] > alpha * static_cast<double>(k) / m) continue;
+    for (std::size_t i = 0; i < p_values.size(); ++i) rejected[i] = p_values[i] <= sorted[k - 1];
+    break;
+  }
+  return rejected;
+}
+
+/// Bets against the uniformity of a stream of p-values: M = product of epsilon p^(epsilon - 1), an alarm
+/// where M >= 1 / alpha (Vovk, Nouretdinov and Gammerman 2003). A stream of normal values raises an alarm
+/// ever with a probability of at most alpha, where its p-values are smoothed and each is against the
+/// calibration scores *and all earlier scores* (`OnlinePValues`). Against a fixed calibration set it is a
+/// heuristic: that set's luck adds up, and far more than a fraction alpha of normal streams raise an alarm.
+class PowerMartingale {
+ public:
+  struct Step {
+    /// log M; M itself would overflow.
+    double log_value = 0.0;
+    bool is_alarm = false;
+    /// False for a p-value outside (0, 1], which changes nothing.
+    bool is_valid = true;
+  };
+
+  /// `epsilon` in (0, 1): the smaller, the more is bet on small p-values.
+  explicit PowerMartingale(double alpha, double epsilon = 0.9)
+      : epsilon_(epsilon), log_limit_(-std::log(alpha)) {
+    if (!(alpha > 0.0 && alpha < 1.0)) {
+      detail::fail("power martingale", "alpha in (0, 1)", detail::to_text(alpha));
+    }
+    if (!(epsilon > 0.0 && epsilon < 1.0)) {
+      detail::fail("power martingale", "epsilon in (0, 1)", detail::to_text(epsilon));
+    }
+  }
+  Step step(double p_value) noexcept {
+    const bool is_valid = p_value > 0.0 && p_value <= 1.0;
+    if (is_valid) log_value_ += std::log(epsilon_) + (epsilon_ - 1.0) * std::log(p_value);
+    return {log_value_, log_value_ >= log_limit_, is_valid};
+  }
+  double log_value() const { return log_value_; }
+  /// Starts again at M = 1, as after an alarm that was seen to.
+  void reset() { log_value_ = 0.0; }
+
+ private:
+  double epsilon_;
+  double log_limit_;
+  double log_value_ = 0.0;
+};
+
+/// Smoothed p-values of a stream, each against the calibration scores and all earlier scores: independent and
+/// uniform while the stream is exchangeable. Keeps every score: memory and time per step grow with the
+/// stream.
+class OnlinePValues {
+ public:
+  explicit OnlinePValues(std::span<const double> calibration, std::uint64_t seed = 0)
+      : sorted_(calibration.begin(), calibration.end()), seed_(seed) {
+    for (std::size_t i = 0; i < calibration.size(); ++i) {
+      if (!(calibration[i] >= 0.0) || std::isinf(calibration[i])) {
+        detail::fail("online p-values", "finite calibration scores >= 0",
+                     detail::to_text(calibration[i]) + " at index " + std::to_string(i));
+      }
+    }
+    std::sort(sorted_.begin(), sorted_.end());
+  }
+  /// Throws on a score that is negative or NaN.
+  double step(double score) {
+    if (!(score >= 0.0)) detail::fail("online p-values", "a score >= 0", detail::to_text(score));
+    const auto [first, last] = std::equal_range(sorted_.begin(), sorted_.end(), score);
+    const auto above = static_cast<double>(sorted_.end() - last);
+    const double u = detail::smoothing_uniform(seed_, steps_++);
+    const double p =
+        (above + u * (1.0 + static_cast<double>(last - first))) / (1.0 + static_cast<double>(sorted_.size()));
+    sorted_.insert(last, score);
+    return p;
+  }
+
+ private:
+  std::vector<double> sorted_;
+  std::uint64_t seed_;
+  std::uint64_t steps_ = 0;
+};
+
+}  // namespace reprise::inline REPRISE_ABI

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "../core/sequences.hpp"
+#include "generalized_pareto.hpp"
+#include "statistics.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+/// Peaks over threshold: what a sample says of values beyond its own. Above `threshold` lie `excesses` of
+/// `count` values, distributed as `beyond`.
+struct PotTail {
+  double threshold = 0.0;
+  Index excesses = 0;
+  Index count = 0;
+  GeneralizedPareto beyond;
+
+  /// P(X > x) for x > threshold; below, where the tail knows nothing, the share of excesses. 0 beyond the end
+  /// of a tail with shape < 0.
+  double tail_probability(double x) const { return share() * beyond.tail_probability(x - threshold); }
+  /// The x with P(X > x) = risk:
+  ///   threshold + scale / shape ((risk count / excesses)^-shape - 1), threshold - scale log(...) for shape
+  /// 0; the threshold itself where the risk is larger than the share of excesses.
+  double value_at(double risk) const { return threshold + beyond.value_at(std::min(risk / share(), 1.0)); }
+
+ private:
+  double share() const { return static_cast<double>(excesses) / static_cast<double>(count); }
+};
+
+namespace detail {
+
+inline constexpr std::size_t fewest_excesses = 10;
+
+/// The excesses of `values` above their quantile at `level`, in their order. Throws when there are too few.
+inline std::vector<double> excesses_above_level(std::span<const double> values, double level, double& at,
+                                                const std::string& place) {
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  if (*low == *high) fail(place, "scores that differ", "constant scores of " + to_text(*low));
+  std::vector<double> excesses(values.begin(), values.end());
+  at = quantile_of(excesses, level);
+  excesses.clear();
+  for (const double value : values) {
+    // The difference of two numbers that differ is not 0.
+    if (value > at) excesses.push_back(value - at);
+  }
+  if (excesses.size() < fewest_excesses) {
+    const double needed = std::ceil(static_cast<double>(fewest_excesses) / (1.0 - level) - 1e-6);
+    fail(place,
+         "at least " + std::to_string(fewest_excesses) + " scores above their quantile " + to_text(level) +
+             ", which takes about " + to_text(needed) + " scores that differ",
+         std::to_string(excesses.size()) + " of " + std::to_string(values.size()));
+  }
+  return excesses;
+}
+
+inline void require_pot_options(double risk, double level, const std::string& place) {
+  if (!(level > 0.0 && level < 1.0)) fail(place, "a level in (0, 1)", to_text(level));
+  if (!(risk > 0.0 && risk < (1.0 - level) * (1.0 - 1e-9))) {  // 1 - 0.98 is a little more than 0.02
+    fail(place, "a risk above 0 and below 1 - level = " + to_text(1.0 - level), to_text(risk));
+  }
+}
+
+}  // namespace detail
+
+/// The tail above the empirical quantile at `level`, which at least 10 scores must exceed.
+inline PotTail fit_pot_tail(std::span<const double> calibration, double level = 0.98) {
+  detail::require_calibration_scores(calibration, "fit_pot_tail");
+  if (!(level > 0.0 && level < 1.0)) {
+    detail::fail("fit_pot_tail", "a level in (0, 1)", detail::to_text(level));
+  }
+  PotTail tail;
+  tail.count = static_cast<Index>(calibration.size());
+  std::vector<double> excesses =
+      detail::excesses_above_level(calibration, level, tail.threshold, "fit_pot_tail");
+  tail.excesses = static_cast<Index>(excesses.size());
+  tail.beyond = detail::fit_excesses_in_place(excesses);
+  return tail;
+}
+
+namespace threshold {
+
+/// The score that a fraction `risk` of normal scores exceeds, extrapolated by peaks over threshold (Siffer et
+/// al., "Anomaly detection in streams with extreme value theory", KDD 2017): it can lie far beyond the
+/// largest calibration score. It promises as much as the tail fits.
+class Pot {
+ public:
+  static constexpr const char* name = "pot";
+  explicit Pot(double risk, double level = 0.98) : risk_(risk), level_(level) {
+    detail::require_pot_options(risk, level, "threshold::pot");
+  }
+  double fit(std::span<const double> calibration) const {
+    return fit_pot_tail(calibration, level_).value_at(risk_);
+  }
+  std::string description() const {
+    return "POT " + detail::to_text(risk_) + " above " + detail::to_text(level_);
+  }
+  double risk() const { return risk_; }
+  double level() const { return level_; }
+
+ private:
+  double risk_;
+  double level_;
+};
+
+inline Pot pot(double risk, double level = 0.98) { return Pot(risk, level); }
+
+}  // namespace threshold
+}  // namespace reprise::inline REPRISE_ABI

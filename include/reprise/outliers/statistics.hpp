@@ -1,0 +1,73 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdio>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "../core/error.hpp"
+
+namespace reprise::inline REPRISE_ABI::detail {
+
+/// A number for a message: short, and never "0.000000" for 1e-9.
+inline std::string to_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
+}
+
+/// A score is a number >= 0, higher is stranger. Infinity is one (an error too large to square), NaN is none.
+inline void require_scores(std::span<const double> scores, const std::string& place) {
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (!(scores[i] >= 0.0)) {
+      fail(place, "scores >= 0", to_text(scores[i]) + " at index " + std::to_string(i));
+    }
+  }
+}
+
+/// What a threshold is worked out from: at least one score, all of them finite.
+inline void require_calibration_scores(std::span<const double> scores, const std::string& place) {
+  if (scores.empty()) fail(place, "at least one calibration score", "none");
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (!(scores[i] >= 0.0) || std::isinf(scores[i])) {
+      fail(place, "finite calibration scores >= 0", to_text(scores[i]) + " at index " + std::to_string(i));
+    }
+  }
+}
+
+/// The middle value, or the mean of the two middle ones. Not empty; reorders.
+inline double median_of(std::span<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  if (values.size() % 2 == 1) return *middle;
+  return std::midpoint(*std::max_element(values.begin(), middle), *middle);
+}
+
+/// The q-quantile by linear interpolation at position q * (n - 1) of the sorted values, NumPy's default. Not
+/// empty, finite; reorders.
+inline double quantile_of(std::span<double> values, double q) {
+  const double position = q * static_cast<double>(values.size() - 1);
+  const double below = std::floor(position);
+  const auto lower = values.begin() + static_cast<std::ptrdiff_t>(below);
+  std::nth_element(values.begin(), lower, values.end());
+  if (position == below) return *lower;
+  return std::lerp(*lower, *std::min_element(lower + 1, values.end()), position - below);
+}
+
+inline double mean_of(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+/// Divided by n, not n - 1.
+inline double standard_deviation_of(std::span<const double> values) {
+  const double mean = mean_of(values);
+  double sum = 0.0;
+  for (const double value : values) sum += (value - mean) * (value - mean);
+  return std::sqrt(sum / static_cast<double>(values.size()));
+}
+
+}  // namespace reprise::inline REPRISE_ABI::detail
