@@ -1,0 +1,58 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "../core/error.hpp"
+
+// JSON from files that nobody vouches for.
+namespace reprise::inline REPRISE_ABI::detail {
+
+/// Throws `FileError` with "<place>: expected <expected>, got <got>".
+[[noreturn]] inline void fail_file(const std::string& place, const std::string& expected,
+                                   const std::string& got) {
+  throw FileError(place + ": expected " + expected + ", got " + got);
+}
+
+/// For reading: looks names up fast, however many a hostile file has.
+using Json = nlohmann::json;
+/// For writing: keeps the order, for those who read the file.
+using OrderedJson = nlohmann::ordered_json;
+
+/// A piece of a file as a message can show it: in ASCII, no longer than a line.
+inline std::string shortened(std::string text) {
+  constexpr std::size_t longest = 120;
+  if (text.size() > longest) text = text.substr(0, longest) + "...";
+  return text;
+}
+inline std::string shown(const Json& value) {
+  return shortened(value.dump(-1, ' ', true, Json::error_handler_t::replace));
+}
+
+/// JSON as the parser reads it, and beyond that: no name twice in an object (the parser would keep the last),
+/// no deep nesting, nothing behind a null character (where the parser would stop).
+inline Json parse_json(const std::string& text, const std::string& place) {
+  constexpr int deepest = 16;
+  if (text.find('\0') != std::string::npos) fail_file(place, "JSON", "a null character");
+  std::vector<std::set<std::string>> names;
+  const auto watch = [&](int depth, Json::parse_event_t event, const Json& parsed) {
+    if (depth > deepest) fail_file(place, "JSON at most " + std::to_string(deepest) + " levels deep", "more");
+    if (event == Json::parse_event_t::object_start) {
+      names.emplace_back();
+    } else if (event == Json::parse_event_t::object_end) {
+      names.pop_back();
+    } else if (event == Json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second) {
+      fail_file(place, "each name once", shown(parsed) + " twice");
+    }
+    return true;
+  };
+  try {
+    return Json::parse(text, watch);
+  } catch (const Json::exception& error) {
+    fail_file(place, "JSON", shown(Json(shortened(error.what()))));
+  }
+}
+
+}  // namespace reprise::inline REPRISE_ABI::detail

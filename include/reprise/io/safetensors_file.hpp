@@ -1,0 +1,279 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "atomic_file.hpp"
+#include "configuration.hpp"
+
+// The container: named tensors and a dictionary of strings. The format is Hugging Face's safetensors,
+//
+//     u64: n | n bytes of JSON: {"__metadata__": {string: string}, name: {dtype, shape, data_offsets}, ...} |
+//     data
+//
+// little endian, tensors row-major, offsets counted from the start of the data, which the tensors fill
+// without gaps.
+namespace reprise::inline REPRISE_ABI::detail {
+
+static_assert(std::endian::native == std::endian::little, "the bytes of a file are used as they stand");
+static_assert(std::numeric_limits<float>::is_iec559 && std::numeric_limits<double>::is_iec559);
+
+/// The limit of the format's reference implementation.
+inline constexpr std::uint64_t largest_header = 100'000'000;
+
+template <typename Scalar>
+inline constexpr const char* dtype_name = "";
+template <>
+inline constexpr const char* dtype_name<float> = "F32";
+template <>
+inline constexpr const char* dtype_name<double> = "F64";
+
+using TensorShape = std::vector<std::uint64_t>;
+
+/// A table's tensor as row-major readers see it: Keras's shape.
+inline TensorShape file_shape(const ParameterInfo& info) {
+  const auto rows = static_cast<std::uint64_t>(info.rows);
+  if (info.is_vector) return {rows};
+  return {static_cast<std::uint64_t>(info.cols), rows};
+}
+
+/// Writes the header of a file and then, tensor after tensor, its data.
+class SafetensorsWriter {
+ public:
+  explicit SafetensorsWriter(const std::map<std::string, std::string>& metadata) {
+    header_["__metadata__"] = metadata;
+  }
+
+  /// Announces the tensors of a table, all in one vector of values, which must live until `save`.
+  template <typename Scalar>
+  void add(const std::string& prefix, const ParameterTable& table, const Vector<Scalar>& values) {
+    for (const ParameterInfo& info : table) {
+      const std::uint64_t end = offset_ + static_cast<std::uint64_t>(info.size()) * sizeof(Scalar);
+      header_[prefix + info.name] = {
+          {"dtype", dtype_name<Scalar>}, {"shape", file_shape(info)}, {"data_offsets", {offset_, end}}};
+      offset_ = end;
+    }
+    blocks_.emplace_back(values.data(), static_cast<std::size_t>(values.size()) * sizeof(Scalar));
+  }
+
+  void save(const std::filesystem::path& path) const {
+    std::string header = header_.dump();
+    header.append((8 - header.size() % 8) % 8, ' ');  // so that the data begin at a multiple of 8
+    const std::uint64_t length = header.size();
+    if (length > largest_header) {
+      fail_file(path.string(), "a header of at most " + std::to_string(largest_header) + " bytes",
+                std::to_string(length));
+    }
+    AtomicFile file(path);
+    file.write(&length, sizeof length);
+    file.write(header.data(), header.size());
+    for (const auto& [bytes, count] : blocks_) file.write(bytes, count);
+    file.commit();
+  }
+
+ private:
+  OrderedJson header_ = OrderedJson::object();
+  std::uint64_t offset_ = 0;
+  std::vector<std::pair<const void*, std::size_t>> blocks_;
+};
+
+/// An open file whose header has been read and checked: tensors lie within the file, have the size that dtype
+/// and shape say, and fill the data without gap or overlap. All calls throw `FileError` that names path and
+/// tensor.
+class SafetensorsReader {
+ public:
+  explicit SafetensorsReader(const std::filesystem::path& path) : place_(path.string()) {
+    std::error_code error;
+    const auto status = std::filesystem::status(path, error);
+    if (!std::filesystem::is_regular_file(status)) {
+      fail_file(place_, "a file", std::filesystem::exists(status) ? "something else" : "none of that name");
+    }
+    const std::uint64_t size = std::filesystem::file_size(path, error);
+    if (!error) file_.open(path, std::ios::binary);
+    if (error || !file_) fail_file(place_, "a file that can be read", "one that cannot");
+
+    std::uint64_t length = 0;
+    if (size < sizeof length) fail_file(place_, "at least 8 bytes", std::to_string(size));
+    read_bytes(0, &length, sizeof length);
+    const std::uint64_t longest = std::min(largest_header, size - sizeof length);
+    if (length > longest) {
+      fail_file(place_, "a header of at most " + std::to_string(longest) + " bytes", std::to_string(length));
+    }
+    std::string header(length, '\0');
+    read_bytes(sizeof length, header.data(), length);
+    data_begin_ = sizeof length + length;
+    data_bytes_ = size - data_begin_;
+    if (header.empty() || header.front() != '{')
+      fail_file(place_ + ": header", "a JSON object", "something else");
+    read_header(parse_json(header, place_ + ": header"));
+    check_layout();
+  }
+
+  const std::string& place() const { return place_; }
+  std::uint64_t data_bytes() const { return data_bytes_; }
+
+  bool has_metadata(const std::string& name) const { return metadata_.contains(name); }
+  const std::string& metadata(const std::string& name) const {
+    const auto found = metadata_.find(name);
+    if (found == metadata_.end()) fail_file(place_ + ": metadata", "an entry " + name, "none");
+    return found->second;
+  }
+
+  /// Takes the tensors of a table, which must be there with these shapes, into one vector; converts their
+  /// type.
+  template <typename Scalar>
+  void read(const std::string& prefix, const ParameterTable& table, Vector<Scalar>& values) {
+    for (const ParameterInfo& info : table) {
+      const Tensor& tensor = take(prefix + info.name, file_shape(info));
+      Eigen::Map<Vector<Scalar>> to(values.data() + info.offset, info.size());
+      if (tensor.is_double) {
+        read_as<double, Scalar>(tensor, to);
+      } else {
+        read_as<float, Scalar>(tensor, to);
+      }
+    }
+  }
+
+  /// No tensor may be left that nobody asked for.
+  void require_all_read() const {
+    for (const auto& [name, tensor] : tensors_) {
+      if (!tensor.taken)
+        fail_file(place_ + ": tensor " + shown(name), "no tensor that the model does not have", "it");
+    }
+  }
+
+ private:
+  struct Tensor {
+    bool is_double = false;
+    TensorShape shape;
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    bool taken = false;
+  };
+
+  void read_header(const Json& header) {
+    for (const auto& entry : header.items()) {
+      if (entry.key() == "__metadata__") {
+        if (!entry.value().is_object()) fail_file(place_ + ": metadata", "an object", shown(entry.value()));
+        for (const auto& string : entry.value().items()) {
+          if (!string.value().is_string()) {
+            fail_file(place_ + ": metadata " + shown(string.key()), "a string", shown(string.value()));
+          }
+          metadata_[string.key()] = string.value().get<std::string>();
+        }
+      } else {
+        tensors_[entry.key()] = read_tensor(entry.value(), place_ + ": tensor " + shown(entry.key()));
+      }
+    }
+  }
+
+  static Tensor read_tensor(const Json& json, const std::string& place) {
+    if (!json.is_object()) fail_file(place, "an object", shown(json));
+    Tensor tensor;
+    TensorShape offsets;
+    const auto member = [&](const char* name) -> const Json& {
+      const auto found = json.find(name);
+      if (found == json.end()) fail_file(place, "a member " + std::string(name), "none");
+      return *found;
+    };
+    const Json& dtype = member("dtype");
+    if (dtype != "F32" && dtype != "F64") fail_file(place + ": dtype", "F32 or F64", shown(dtype));
+    tensor.is_double = dtype == "F64";
+    from_json(member("shape"), place + ": shape", tensor.shape);
+    from_json(member("data_offsets"), place + ": data_offsets", offsets);
+    if (offsets.size() != 2) fail_file(place + ": data_offsets", "two numbers", shown(offsets));
+    if (json.size() != 3) fail_file(place, "dtype, shape and data_offsets only", shown(json));
+    tensor.begin = offsets[0];
+    tensor.end = offsets[1];
+
+    std::uint64_t bytes = tensor.is_double ? sizeof(double) : sizeof(float);
+    const bool empty = std::count(tensor.shape.begin(), tensor.shape.end(), 0u) > 0;
+    for (const std::uint64_t extent : tensor.shape) {
+      if (!empty && bytes > std::numeric_limits<std::uint64_t>::max() / extent) {
+        fail_file(place + ": shape", "fewer than 2^64 bytes", shown(tensor.shape));
+      }
+      bytes *= extent;
+    }
+    if (tensor.end < tensor.begin || tensor.end - tensor.begin != bytes) {
+      fail_file(place + ": data_offsets",
+                std::to_string(bytes) + " bytes for shape " + shown(tensor.shape) + " of " + shown(dtype),
+                shown(offsets));
+    }
+    return tensor;
+  }
+
+  void check_layout() const {
+    std::vector<std::pair<const Tensor*, const std::string*>> in_order;
+    for (const auto& [name, tensor] : tensors_) in_order.emplace_back(&tensor, &name);
+    std::sort(in_order.begin(), in_order.end(), [](const auto& a, const auto& b) {
+      return std::pair(a.first->begin, a.first->end) < std::pair(b.first->begin, b.first->end);
+    });
+    std::uint64_t end = 0;
+    for (const auto& [tensor, name] : in_order) {
+      if (tensor->begin != end) {
+        fail_file(place_ + ": tensor " + shown(*name) + ": data_offsets",
+                  "to begin where the tensor before ends, at " + std::to_string(end),
+                  std::to_string(tensor->begin));
+      }
+      if (tensor->end > data_bytes_) {
+        fail_file(place_ + ": tensor " + shown(*name) + ": data_offsets",
+                  "to end within " + std::to_string(data_bytes_) + " bytes of data",
+                  std::to_string(tensor->end));
+      }
+      end = tensor->end;
+    }
+    if (end != data_bytes_) {
+      fail_file(place_, std::to_string(end) + " bytes of data", std::to_string(data_bytes_));
+    }
+  }
+
+  const Tensor& take(const std::string& name, const TensorShape& shape) {
+    const std::string place = place_ + ": tensor " + name;
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end()) fail_file(place, "F32 or F64 of shape " + shown(shape), "no such tensor");
+    Tensor& tensor = found->second;
+    if (tensor.shape != shape) fail_file(place, "shape " + shown(shape), shown(tensor.shape));
+    tensor.taken = true;
+    return tensor;
+  }
+
+  template <typename Stored, typename Scalar>
+  void read_as(const Tensor& tensor, Eigen::Map<Vector<Scalar>> to) {
+    const std::uint64_t bytes = tensor.end - tensor.begin;
+    if constexpr (std::is_same_v<Stored, Scalar>) {
+      read_bytes(data_begin_ + tensor.begin, to.data(), bytes);
+    } else {
+      Vector<Stored> stored(to.size());
+      read_bytes(data_begin_ + tensor.begin, stored.data(), bytes);
+      to = stored.template cast<Scalar>();
+    }
+  }
+
+  void read_bytes(std::uint64_t offset, void* to, std::uint64_t count) {
+    file_.seekg(static_cast<std::streamoff>(offset));
+    file_.read(static_cast<char*>(to), static_cast<std::streamsize>(count));
+    if (!file_) {
+      fail_file(place_, std::to_string(count) + " bytes at " + std::to_string(offset),
+                "an error or the file's end");
+    }
+  }
+
+  std::string place_;
+  std::ifstream file_;
+  std::uint64_t data_begin_ = 0;
+  std::uint64_t data_bytes_ = 0;
+  std::map<std::string, std::string> metadata_;
+  std::map<std::string, Tensor> tensors_;
+};
+
+}  // namespace reprise::inline REPRISE_ABI::detail
