@@ -1,0 +1,81 @@
+#include "common.hpp"
+
+namespace {
+
+using namespace bench;
+
+/// One LSTM layer with everything a pass over it reads and writes.
+struct LayerRun {
+  explicit LayerRun(const LayerShape& s)
+      : layer(s.inputs, options(s)),
+        theta(layer.parameter_count()),
+        gradient(layer.parameter_count()),
+        x(s.inputs, s.batch, s.steps),
+        y(s.units, s.batch, s.steps),
+        dx(s.inputs, s.batch, s.steps),
+        tape(layer.tape_size(x.shape(), s.batch)),
+        scratch(layer.scratch_size(x.shape(), s.batch)) {
+    reprise::detail::RandomStream random(1, reprise::detail::Purpose::other);
+    layer.initialize(theta.data(), random);
+    for (Index i = 0; i < x.values().size(); ++i) x.values().data()[i] = static_cast<float>(random.normal());
+    dy = reprise::Matrix<float>::Constant(s.units, s.batch * s.steps, 0.01f);
+  }
+  static reprise::LstmOptions options(const LayerShape& s) {
+    reprise::LstmOptions options;
+    options.units = s.units;
+    options.return_sequences = true;
+    return options;
+  }
+  void forward() {
+    layer.forward(theta.data(), std::as_const(x).view(), y.view(), tape.data(), scratch.data(), {});
+  }
+  void backward() {
+    const reprise::SequenceView<const float> gradient_of_y(dy.data(), y.features(), y.batch(), y.steps());
+    layer.backward(theta.data(), std::as_const(x).view(), std::as_const(y).view(), gradient_of_y, dx.view(),
+                   tape.data(), scratch.data(), {});
+    gradient.setZero();
+    for (Index part = 0; part < layer.gradient_parts(); ++part) {
+      layer.parameter_gradient(std::as_const(x).view(), std::as_const(y).view(), tape.data(), part,
+                               gradient.data(), scratch.data(), {});
+    }
+  }
+
+  reprise::Lstm<float> layer;
+  reprise::Vector<float> theta, gradient;
+  reprise::Sequences<float> x, y, dx;
+  reprise::Matrix<float> dy;
+  reprise::Vector<float> tape, scratch;
+};
+
+void lstm_forward(benchmark::State& state, LayerShape shape) {
+  LayerRun run(shape);
+  run.forward();
+  const Meter meter;
+  for (auto _ : state) run.forward();
+  meter.report(state, forward_flops(shape));
+}
+
+/// A backward pass consumes the gates on the tape, so that it is timed with the forward pass that makes them.
+void lstm_forward_backward(benchmark::State& state, LayerShape shape) {
+  LayerRun run(shape);
+  run.forward();
+  const Meter meter;
+  for (auto _ : state) {
+    run.forward();
+    run.backward();
+  }
+  meter.report(state, 3.0 * forward_flops(shape));
+}
+
+const int registered = [] {
+  for (const LayerShape& shape : layer_shapes) {
+    benchmark::RegisterBenchmark(("lstm_forward/" + name(shape)).c_str(), lstm_forward, shape)
+        ->Unit(benchmark::kMicrosecond);
+    benchmark::RegisterBenchmark(("lstm_forward_backward/" + name(shape)).c_str(), lstm_forward_backward,
+                                 shape)
+        ->Unit(benchmark::kMicrosecond);
+  }
+  return 0;
+}();
+
+}  // namespace
