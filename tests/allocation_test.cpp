@@ -1,0 +1,237 @@
+#include "allocation_counter.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <memory>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include <reprise/models/autoencoder.hpp>
+
+#include "training.hpp"
+
+using reprise::Autoencoder;
+using reprise::FitOptions;
+using reprise::Index;
+using reprise::Sequences;
+using reprise::TrainingEvent;
+using reprise::TrainingStage;
+using reprise::Windows;
+using test::allocations_of;
+
+namespace {
+
+/// Keeps the compiler from leaving an allocation out.
+void use(void* memory) { asm volatile("" : : "r"(memory) : "memory"); }
+
+/// Of the units of the question's model: their products are small and large.
+reprise::AutoencoderOptions usual_model(double dropout = 0.0) {
+  const auto activation = reprise::activation::relu;
+  reprise::AutoencoderOptions options{.steps = 4,
+                                      .encoder = {{.units = 32, .activation = activation}, {.units = 16}},
+                                      .decoder = {{.units = 16}, {.units = 64, .activation = activation}}};
+  for (auto* side : {&options.encoder, &options.decoder}) {
+    for (auto& layer : *side) layer.dropout = layer.recurrent_dropout = dropout;
+  }
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("the counter counts every way to the heap") {
+  CHECK(allocations_of([] {}) == 0);
+  void* memory = nullptr;
+  CHECK(allocations_of([&] { use(memory = std::malloc(10)); }) == 1);
+  CHECK(allocations_of([&] { use(memory = std::realloc(memory, 100000)); }) == 1);
+  std::free(memory);
+  CHECK(allocations_of([&] { use(memory = std::calloc(3, 5)); }) == 1);
+  std::free(memory);
+  CHECK(allocations_of([&] { use(memory = std::aligned_alloc(64, 128)); }) == 1);
+  CHECK(reinterpret_cast<std::uintptr_t>(memory) % 64 == 0);
+  std::free(memory);
+  int error = -1;
+  CHECK(allocations_of([&] { error = posix_memalign(&memory, 128, 100); }) == 1);
+  REQUIRE(error == 0);
+  CHECK(reinterpret_cast<std::uintptr_t>(memory) % 128 == 0);
+  std::free(memory);
+
+  CHECK(allocations_of([&] { use(memory = ::operator new(10)); }) == 1);
+  ::operator delete(memory);
+  CHECK(allocations_of([&] { use(memory = ::operator new(10, std::nothrow)); }) == 1);
+  ::operator delete(memory);
+  CHECK(allocations_of([&] { use(memory = ::operator new(128, std::align_val_t(64))); }) == 1);
+  ::operator delete(memory, std::align_val_t(64));
+  CHECK(allocations_of([&] { use(memory = new int[10]); }) == 1);
+  delete[] static_cast<int*>(memory);
+  CHECK(allocations_of([] { use(std::vector<double>(100).data()); }) == 1);
+  CHECK(allocations_of([] { use(reprise::Vector<float>(100).data()); }) == 1);
+}
+
+TEST_CASE("the counter counts in other threads") {
+  reprise::detail::ThreadPool pool(2);
+  std::array<void*, 8> memory{};
+  CHECK(allocations_of([&] {
+          pool.run(8, [&](Index i, int) { use(memory[static_cast<std::size_t>(i)] = std::malloc(10)); });
+        }) == 8);
+  for (void* piece : memory) std::free(piece);
+  CHECK(allocations_of([&] { pool.run(8, [](Index, int) {}); }) == 0);
+}
+
+TEST_CASE(
+    "the counter counts what Eigen's product packs, and core/product.hpp packs into the caller's memory") {
+  constexpr Index n = 300;
+  const reprise::Matrix<float> a = reprise::Matrix<float>::Random(n, n),
+                               b = reprise::Matrix<float>::Random(n, n);
+  reprise::Matrix<float> c = reprise::Matrix<float>::Zero(n, n);
+  CHECK(allocations_of([&] { c.noalias() += a * b; }) > 0);
+
+  using namespace reprise::detail;
+  reprise::Vector<float> scratch(product_scratch<float>()), packed(packed_size<float>(n, n));
+  CHECK(allocations_of([&] {
+          multiply_add(c.data(), n, as_is(a.data(), n, n), transposed(b.data(), n, n), scratch.data());
+          pack(as_is(a.data(), n, n), packed.data());
+          multiply_add_packed(c.data(), n, packed.data(), n, as_is(b.data(), n, n), scratch.data());
+        }) == 0);
+}
+
+TEST_CASE_TEMPLATE("no allocation in a step of training", Scalar, float, double) {
+  for (const double dropout : {0.0, 0.2}) {
+    for (const int threads : {1, 2}) {
+      CAPTURE(dropout);
+      CAPTURE(threads);
+      const Autoencoder<Scalar> model(usual_model(dropout));
+      const Windows windows = test::wave_windows(150, 4);
+      const auto batch = test::numbers(0, 150);  // four shards and a short one
+      const std::vector<double> weights(150, 1.5);
+      reprise::Vector<Scalar> theta = model.weights(), gradient = theta;
+      reprise::detail::BatchPass<Scalar> pass(model.network(), threads);
+      const reprise::Optimizer optimizers[] = {
+          reprise::Adam{.clip = reprise::GlobalClipNorm{0.1}}, reprise::AdamW{.clip = reprise::ClipNorm{0.1}},
+          reprise::Sgd{.momentum = 0.9, .nesterov = true, .clip = reprise::ClipValue{0.01}},
+          reprise::RmsProp{.momentum = 0.5, .centered = true}};
+      const reprise::Loss losses[] = {reprise::MeanSquaredError{}, reprise::MeanAbsoluteError{},
+                                      reprise::Huber{}, reprise::LogCosh{}};
+      for (std::size_t i = 0; i < 4; ++i) {
+        CAPTURE(i);
+        auto state = reprise::initial_state<Scalar>(optimizers[i], theta.size());
+        reprise::LayerContext context;
+        context.training = true;
+        const auto step = [&](std::size_t size) {
+          const auto part = std::span<const Index>(batch).first(size);
+          const auto part_weights = std::span<const double>(weights).first(size);
+          pass.loss_and_gradient(theta.data(), windows, part, part_weights, losses[i], context,
+                                 gradient.data());
+          static_cast<void>(reprise::gradient_norm(gradient));
+          reprise::apply_update<Scalar>(optimizers[i], model.parameters(), state, 1.0, gradient, theta);
+          pass.loss_total(theta.data(), windows, part, part_weights, losses[i]);
+        };
+        const long first = allocations_of([&] { step(150); });
+        CHECK((i > 0 || first > 0));
+        CHECK(allocations_of([&] {
+                step(150);
+                step(150);
+                for (const std::size_t size : {100u, 33u, 1u, 150u}) step(size);  // short batches
+              }) == 0);
+      }
+    }
+  }
+}
+
+namespace {
+
+/// Reads the counter at the end of each batch.
+struct Reader {
+  std::array<long, 64>* counts;
+  std::size_t* used;
+  void operator()(TrainingEvent& event) const {
+    if (event.stage == TrainingStage::batch_end) counts->at((*used)++) = test::allocations;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("no allocation in a fit after its first epoch", Scalar, float, double) {
+  const Windows windows = test::wave_windows(180, 4);
+  for (const double dropout : {0.0, 0.2}) {
+    for (const int threads : {1, 2}) {
+      for (const bool validated : {false, true}) {
+        CAPTURE(dropout);
+        CAPTURE(threads);
+        CAPTURE(validated);
+        Autoencoder<Scalar> model(usual_model(dropout));
+        std::array<long, 64> counts{};
+        std::size_t used = 0;
+        FitOptions options{.epochs = 6,
+                           .batch_size = 70,
+                           .validation_split = validated ? 0.2 : 0.0,  // 144 and 36 windows
+                           .sample_weights = std::vector<double>(180, 0.5),
+                           .optimizer = reprise::Adam{.clip = reprise::GlobalClipNorm{0.1}},
+                           .threads = threads};
+        options.callbacks = {Reader{&counts, &used}, reprise::EarlyStopping{}, reprise::ReduceOnPlateau{}};
+        const long all = allocations_of([&] { model.fit(windows, options); });
+        CHECK(all > 0);
+        REQUIRE(used == 18);  // three batches an epoch, the last one short
+        // From the first batch of the second epoch on, with every shuffling and validation.
+        for (std::size_t i = 4; i < used; ++i) {
+          CAPTURE(i);
+          CHECK(counts[i] == counts[3]);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("no allocation in reconstruct with a workspace", Scalar, float, double) {
+  const Autoencoder<Scalar> model(usual_model());
+  const Windows windows = test::wave_windows(50, 4);
+  Sequences<Scalar> input(1, 50, 4), output = input, one(1, 1, 4), result = one;
+  const auto numbers = test::numbers(0, 50);
+  reprise::InferenceWorkspace<Scalar> workspace;
+  const auto reconstruct = [&] {
+    windows.gather<Scalar>(numbers, input.view());
+    model.reconstruct(std::as_const(input).view(), output.view(), workspace);
+  };
+  CHECK(allocations_of(reconstruct) > 0);
+  CHECK(allocations_of([&] {
+          for (int i = 0; i < 3; ++i) reconstruct();
+          model.reconstruct(std::as_const(one).view(), result.view(), workspace);  // a smaller batch
+        }) == 0);
+
+  // A longer window needs more of the workspace, once.
+  auto options = usual_model();
+  options.steps = 40;
+  const Autoencoder<Scalar> longer(options);
+  Sequences<Scalar> long_input(1, 50, 40), long_output = long_input;
+  long_input.values().setConstant(Scalar(0.5));
+  const auto reconstruct_longer = [&] {
+    longer.reconstruct(std::as_const(long_input).view(), long_output.view(), workspace);
+  };
+  CHECK(allocations_of(reconstruct_longer) > 0);
+  CHECK(allocations_of(reconstruct_longer) == 0);
+}
+
+TEST_CASE_TEMPLATE("no allocation in a step of a cell", Scalar, float, double) {
+  const auto count = [](const auto& cell, Index batch) {
+    using reprise::Matrix;
+    reprise::ParameterTable table;
+    cell.add_parameters(table, "");
+    reprise::Vector<Scalar> theta(table.size());
+    theta.setConstant(Scalar(0.01));
+    const Matrix<Scalar> x = Matrix<Scalar>::Ones(cell.inputs(), batch);
+    Matrix<Scalar> h = Matrix<Scalar>::Zero(cell.units(), batch), c = h, gates(4 * cell.units(), batch);
+    const long allocated = allocations_of([&] {
+      for (int step = 0; step < 3; ++step) cell.step(theta.data(), x, h, c, gates);
+    });
+    CHECK(h.minCoeff() > 0);
+    return allocated;
+  };
+  using reprise::LstmCell;
+  for (const Index batch : {1, 7}) {
+    CHECK(count(LstmCell<Scalar>(3, {.units = 5}), batch) == 0);
+    CHECK(count(LstmCell<Scalar>(100, {.units = 200}), batch) == 0);
+    CHECK(count(LstmCell<Scalar, 3, 5>(3, {.units = 5, .activation = reprise::activation::relu}), batch) ==
+          0);
+  }
+}

@@ -1,0 +1,184 @@
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <Eigen/Core>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include <reprise/layers/layer.hpp>
+
+namespace test {
+
+using reprise::Index;
+using reprise::Matrix;
+using reprise::Sequences;
+using reprise::Vector;
+
+/// A matrix or some of its rows, to be varied.
+using Block = Eigen::Ref<Matrix<double>, 0, Eigen::OuterStride<>>;
+using ConstBlock = Eigen::Ref<const Matrix<double>, 0, Eigen::OuterStride<>>;
+
+/// max |a - b| / max |b|; infinite where a number is not finite or the shapes differ.
+template <typename A, typename B>
+double relative_difference(const Eigen::MatrixBase<A>& a, const Eigen::MatrixBase<B>& b) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  if (a.rows() != b.rows() || a.cols() != b.cols()) return infinity;
+  const Matrix<double> x = a.template cast<double>();
+  const Matrix<double> y = b.template cast<double>();
+  if (!x.allFinite() || !y.allFinite()) return infinity;
+  const double difference = (x - y).cwiseAbs().maxCoeff();
+  return difference == 0 ? 0 : difference / y.cwiseAbs().maxCoeff();
+}
+
+template <typename Derived>
+void fill_uniform(Eigen::DenseBase<Derived>& values, std::uint32_t number, double low = -1, double high = 1) {
+  reprise::detail::RandomStream random(1, reprise::detail::Purpose::other, number);
+  for (Index c = 0; c < values.cols(); ++c) {
+    for (Index r = 0; r < values.rows(); ++r) {
+      values(r, c) = static_cast<typename Derived::Scalar>(low + (high - low) * random.uniform());
+    }
+  }
+}
+
+template <typename Scalar>
+Matrix<Scalar> uniform_matrix(Index rows, Index cols, std::uint32_t number, double low = -1,
+                              double high = 1) {
+  Matrix<Scalar> values(rows, cols);
+  fill_uniform(values, number, low, high);
+  return values;
+}
+
+template <typename Scalar>
+Sequences<Scalar> uniform_sequences(Index features, Index batch, Index steps, std::uint32_t number) {
+  Sequences<Scalar> sequences(features, batch, steps);
+  fill_uniform(sequences.values(), number);
+  return sequences;
+}
+
+/// Samples [first, first + count) of a batch.
+template <typename Scalar>
+Sequences<Scalar> samples_of(const Sequences<Scalar>& all, Index first, Index count) {
+  Sequences<Scalar> some(all.features(), count, all.steps());
+  for (Index t = 0; t < all.steps(); ++t) {
+    some.view().step(t) = all.view().step(t).middleCols(first, count);
+  }
+  return some;
+}
+
+/// Holds the gradient of a block against central differences of `loss()`, a function of what `values` stands
+/// for. Refuses a block whose gradient vanishes: such a check could not fail.
+template <typename Loss>
+void check_gradient(const std::string& block, Block values, ConstBlock gradient, Loss&& loss,
+                    double tolerance = 1e-6) {
+  CAPTURE(block);
+  constexpr double step = 1e-5;
+  Matrix<double> numeric(values.rows(), values.cols());
+  for (Index c = 0; c < values.cols(); ++c) {
+    for (Index r = 0; r < values.rows(); ++r) {
+      const double value = values(r, c);
+      values(r, c) = value + step;
+      const double above = loss();
+      values(r, c) = value - step;
+      const double below = loss();
+      values(r, c) = value;
+      numeric(r, c) = (above - below) / (2 * step);
+    }
+  }
+  CHECK(numeric.cwiseAbs().maxCoeff() > 1e-4);
+  CHECK(relative_difference(gradient, numeric) <= tolerance);
+}
+
+/// A layer with all that its caller owns. What a call must write first is filled with NaN before.
+template <typename L>
+struct Run {
+  using Scalar = typename L::Scalar;
+
+  L layer;
+  reprise::ParameterTable table;
+  Vector<Scalar> theta, gradient;
+  Sequences<Scalar> x, y, dy, dx;
+  Vector<Scalar> tape, scratch;
+  reprise::LayerContext context;
+
+  Run(L layer_, Sequences<Scalar> input) : layer(std::move(layer_)), x(std::move(input)), dx(x) {
+    layer.add_parameters(table, "");
+    theta.resize(table.size());
+    fill_uniform(theta, 1, -.6, .6);
+    gradient.resize(theta.size());
+    const auto shape = layer.output_shape(x.shape());
+    y.resize(shape.features, x.batch(), shape.steps);
+    dy = uniform_sequences<Scalar>(shape.features, x.batch(), shape.steps, 2);
+    tape.resize(layer.tape_size(x.shape(), x.batch()));
+    scratch.resize(layer.scratch_size(x.shape(), x.batch()));
+    poison(tape);
+    poison(scratch);
+  }
+
+  template <typename... More>
+  const Matrix<Scalar>& forward(const More&... more) {
+    poison(y.values());
+    layer.forward(theta.data(), x.view(), y.view(), tape.data(), scratch.data(), context, more...);
+    return y.values();
+  }
+  template <typename... More>
+  const Matrix<Scalar>& infer(const More&... more) {
+    poison(y.values());
+    layer.infer(theta.data(), x.view(), y.view(), scratch.data(), context, more...);
+    return y.values();
+  }
+  /// After `forward`: the gradients of sum(dy * y) in `gradient` and, unless it is not wanted, `dx`.
+  template <typename... More>
+  void backward(bool input_wanted, const More&... more) {
+    poison(dx.values());
+    const auto wanted = input_wanted ? dx.view() : decltype(dx.view()){};
+    layer.backward(theta.data(), x.view(), y.view(), dy.view(), wanted, tape.data(), scratch.data(), context,
+                   more...);
+    gradient.setZero();
+    for (Index part = 0; part < layer.gradient_parts(); ++part) {
+      layer.parameter_gradient(x.view(), y.view(), tape.data(), part, gradient.data(), scratch.data(),
+                               context);
+    }
+  }
+
+  /// A tensor within a vector like `theta`, as it is stored.
+  static Eigen::Map<Matrix<Scalar>> tensor(const reprise::ParameterInfo& info, Vector<Scalar>& in) {
+    return {in.data() + info.offset, info.rows, info.cols};
+  }
+
+  template <typename Derived>
+  static void poison(Eigen::DenseBase<Derived>& values) {
+    values.setConstant(std::numeric_limits<Scalar>::quiet_NaN());
+  }
+};
+
+/// Every parameter and the input of a layer without states.
+template <typename L>
+void check_gradients(Run<L>& run) {
+  run.forward();
+  run.backward(true);
+  const auto loss = [&] { return run.forward().cwiseProduct(run.dy.values()).sum(); };
+  for (const auto& info : run.table) {
+    check_gradient(info.name, Run<L>::tensor(info, run.theta), Run<L>::tensor(info, run.gradient), loss);
+  }
+  check_gradient("input", run.x.values(), run.dx.values(), loss);
+}
+
+/// The message with which `call` throws `reprise::Error`, or "nothing thrown".
+template <typename Call>
+std::string error_of(Call&& call) {
+  try {
+    call();
+  } catch (const reprise::Error& error) {
+    return error.what();
+  }
+  return "nothing thrown";
+}
+
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace test

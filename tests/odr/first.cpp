@@ -1,0 +1,10 @@
+// Both translation units include everything; the program links only if every function is inline or a
+// template.
+#include <reprise/reprise.hpp>
+#if __has_include(<nlohmann/json.hpp>)
+#include <reprise/io/safetensors.hpp>
+#endif
+
+const char* name_of_second();
+
+int main() { return *name_of_second() == 's' ? 0 : 1; }

@@ -1,0 +1,7 @@
+#include <reprise/reprise.hpp>
+#if __has_include(<nlohmann/json.hpp>)
+#include <reprise/io/safetensors.hpp>
+#endif
+
+const char* name_of_second();
+const char* name_of_second() { return "second"; }

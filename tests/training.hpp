@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <span>
+#include <vector>
+
+#include <reprise/models/autoencoder.hpp>
+
+// Small series and models for the tests of training, and a training loop written out, to hold `fit` against.
+namespace test {
+
+/// A smooth series of `steps` x `features` with no two windows alike.
+inline reprise::Matrix<double> wave(reprise::Index steps, reprise::Index features = 1) {
+  reprise::Matrix<double> series(steps, features);
+  for (reprise::Index t = 0; t < steps; ++t) {
+    for (reprise::Index f = 0; f < features; ++f) {
+      const auto x = static_cast<double>(t + 5 * f);
+      series(t, f) = 0.6 * std::sin(0.7 * x) + 0.3 * std::sin(0.13 * x * x + static_cast<double>(f));
+    }
+  }
+  return series;
+}
+
+inline reprise::Windows wave_windows(reprise::Index count, reprise::Index length,
+                                     reprise::Index features = 1) {
+  return reprise::sliding_windows(wave(count + length - 1, features), {.length = length});
+}
+
+inline reprise::Windows constant_windows(reprise::Index count, reprise::Index length, double value) {
+  const std::vector<double> series(static_cast<std::size_t>(count + length - 1), value);
+  return reprise::sliding_windows(series, {.length = length});
+}
+
+/// Two layers a side.
+inline reprise::AutoencoderOptions small_model(reprise::Index steps, reprise::Index features = 1) {
+  return {.steps = steps,
+          .features = features,
+          .encoder = {{.units = 5}, {.units = 3}},
+          .decoder = {{.units = 3}, {.units = 5}}};
+}
+
+/// The same with dropout everywhere.
+inline reprise::AutoencoderOptions small_model_with_dropout(reprise::Index steps,
+                                                            reprise::Index features = 1) {
+  reprise::AutoencoderOptions options = small_model(steps, features);
+  for (auto* side : {&options.encoder, &options.decoder}) {
+    for (reprise::LstmOptions& layer : *side) {
+      layer.dropout = 0.2;
+      layer.recurrent_dropout = 0.3;
+    }
+  }
+  return options;
+}
+
+template <typename A, typename B>
+bool same_bits(const Eigen::PlainObjectBase<A>& a, const Eigen::PlainObjectBase<B>& b) {
+  static_assert(std::is_same_v<typename A::Scalar, typename B::Scalar>);
+  return a.rows() == b.rows() && a.cols() == b.cols() &&
+         std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(typename A::Scalar)) ==
+             0;
+}
+
+template <typename Scalar>
+bool same_bits(const reprise::OptimizerState<Scalar>& a, const reprise::OptimizerState<Scalar>& b) {
+  return a.step == b.step && same_bits(a.first, b.first) && same_bits(a.second, b.second) &&
+         same_bits(a.velocity, b.velocity);
+}
+
+/// Window numbers first, first + 1, ...
+inline std::vector<reprise::Index> numbers(reprise::Index first, reprise::Index count) {
+  std::vector<reprise::Index> result(static_cast<std::size_t>(count));
+  std::iota(result.begin(), result.end(), first);
+  return result;
+}
+
+/// One step of training after the other, in the order of the windows.
+template <typename Scalar>
+struct Steps {
+  reprise::Autoencoder<Scalar> model;
+  reprise::Optimizer optimizer;
+  reprise::Vector<Scalar> theta, gradient;
+  reprise::OptimizerState<Scalar> state;
+  reprise::detail::BatchPass<Scalar> pass;
+
+  Steps(const reprise::Autoencoder<Scalar>& start, const reprise::Optimizer& with)
+      : model(start),
+        optimizer(with),
+        theta(start.weights()),
+        gradient(theta.size()),
+        state(reprise::initial_state<Scalar>(with, theta.size())),
+        pass(model.network(), 1) {}
+
+  double loss(const reprise::Windows& windows, std::span<const reprise::Index> batch,
+              std::span<const double> weights = {}, std::uint64_t seed = 1) {
+    reprise::LayerContext context;
+    context.training = true;
+    context.seed = seed;
+    context.step = static_cast<std::uint32_t>(state.step);
+    return pass.loss_and_gradient(theta.data(), windows, batch, weights, reprise::MeanSquaredError{}, context,
+                                  gradient.data());
+  }
+  void update(double scale = 1.0) {
+    reprise::apply_update<Scalar>(optimizer, model.parameters(), state, scale, gradient, theta);
+  }
+};
+
+}  // namespace test
