@@ -64,7 +64,7 @@ TEST_CASE("metrics: labels come as bools, integers, spans") {
   CHECK(contains(message_of([] { Labels({-1, 1}); }), "-1 at index 0"));
 }
 
-TEST_CASE("metrics: a larger F_beta is not reached by another threshold; of several the largest is taken") {
+TEST_CASE("metrics: no other threshold reaches a larger F_beta and of several the largest is taken") {
   // Flagging {9} or {9, 8, 7, 6}: the same F1 of 2/3... and 8 and 7 are normal.
   const std::vector<double> s{9, 8, 7, 6};
   const std::vector<int> l{1, 0, 0, 1};

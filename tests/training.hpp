@@ -57,7 +57,8 @@ inline reprise::AutoencoderOptions small_model_with_dropout(reprise::Index steps
 template <typename A, typename B>
 bool same_bits(const Eigen::PlainObjectBase<A>& a, const Eigen::PlainObjectBase<B>& b) {
   static_assert(std::is_same_v<typename A::Scalar, typename B::Scalar>);
-  return a.rows() == b.rows() && a.cols() == b.cols() &&
+  if (a.rows() != b.rows() || a.cols() != b.cols()) return false;
+  return a.size() == 0 ||  // with no data, which memcmp must not be given
          std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(typename A::Scalar)) ==
              0;
 }

@@ -54,7 +54,7 @@ struct Summary {
   static std::string with_commas(Index number) {
     std::string digits = std::to_string(number);
     for (auto place = static_cast<Index>(digits.size()) - 3; place > 0; place -= 3) {
-      digits.insert(static_cast<std::size_t>(place), ",");
+      digits.insert(static_cast<std::size_t>(place), 1, ',');
     }
     return digits;
   }

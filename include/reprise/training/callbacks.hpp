@@ -25,7 +25,8 @@ struct EarlyStopping {
   Index patience = 10;
   /// An improvement is a loss lower than the best by more than this.
   double min_delta = 0.0;
-  /// Epochs before anything is watched: the first plateau of an LSTM is often not the last.
+  /// Epochs before anything is watched: the first plateau of an LSTM is often not the last. A fit that is no
+  /// longer than this keeps its last weights.
   Index warm_up = 0;
   bool restore_best_weights = true;
 
