@@ -72,7 +72,7 @@ std::vector<TestWindow> make_test_windows(Sequence& sequence, const std::vector<
       do {
         if (order != values && seen.count(order) == 0) orders.push_back(order);
       } while (std::next_permutation(order.begin(), order.end()));
-      if (!orders.empty()) {  // as for (1 1 1 1)
+      if (!orders.empty()) {  // there are none for (1 1 1 1)
         window = {Truth::wrong_order,
                   orders[static_cast<std::size_t>(sequence.below(static_cast<unsigned>(orders.size())))]};
       }

@@ -403,10 +403,25 @@ TEST_CASE("autoencoder: NaN comes out where NaN goes in") {
     Sequences<float> input(1, 2, 4);
     input.values().setConstant(0.5f);
     input(1, 2, 0) = std::numeric_limits<float>::quiet_NaN();
-    const auto output = model.reconstruct(input);
+    Sequences<float> output = input;
+    reprise::InferenceWorkspace<float> workspace;
+    model.reconstruct(std::as_const(input).view(), output.view(), workspace);
     for (Index t = 0; t < 4; ++t) {
       CHECK(std::isfinite(output(0, t, 0)));
       CHECK(std::isnan(output(1, t, 0)));
     }
+    CHECK(error_of([&] { model.reconstruct(input); }) ==
+          "reconstruct: input: expected finite values, got nan at sample 1, step 2, feature 0");
+    CHECK(contains(error_of([&] { model.encode(input); }),
+                   "encode: input: expected finite values, got nan at sample 1"));
   }
+}
+
+TEST_CASE("autoencoder: weights of another number are refused") {
+  Autoencoder<float> model(test::small_model(4));
+  const Windows windows = test::wave_windows(5, 4, 1);
+  model.weights().conservativeResize(model.weights().size() - 1);
+  const std::string message = "Autoencoder: weights: expected " + std::to_string(model.parameters().size());
+  CHECK(contains(error_of([&] { model.reconstruct(windows); }), message));
+  CHECK(contains(error_of([&] { model.fit(windows); }), message));
 }

@@ -545,6 +545,28 @@ TEST_CASE("fit: wrong options are refused by name, and nothing has changed") {
   CHECK_FALSE(model.training_state().optimizer.has_value());
 }
 
+TEST_CASE("fit: a callback that refuses leaves the state of the earlier training") {
+  const Windows windows = test::wave_windows(10, 4);
+  Autoencoder<float> model(test::small_model(4));
+  model.fit(windows, {.epochs = 2});
+  const Autoencoder<float> before = model;
+  const auto refused = [&](reprise::Callback callback) {
+    return test::error_of(
+        [&] { model.fit(windows, {.optimizer = Sgd{}, .callbacks = {std::move(callback)}}); });
+  };
+  CHECK(contains(refused(reprise::EarlyStopping{.patience = -1}), "patience"));
+  CHECK(contains(refused({}), "callbacks that can be called, got an empty one"));
+  for (const double bad : {-1.0, not_a_number, infinity}) {
+    CHECK(contains(refused([bad](reprise::TrainingEvent& event) { event.scale_learning_rate(bad); }),
+                   "scale_learning_rate: expected a finite factor >= 0, got " + std::to_string(bad)));
+  }
+  CHECK(same_bits(model.weights(), before.weights()));
+  CHECK(model.training_state().optimizer == before.training_state().optimizer);
+  CHECK(same_bits(model.training_state().moments.first, before.training_state().moments.first));
+  CHECK(model.training_state().moments.step == before.training_state().moments.step);
+  CHECK(model.training_state().learning_rate_scale == 1.0);
+}
+
 TEST_CASE("fit: windows of another shape are refused with both shapes") {
   Autoencoder<float> model(test::small_model(4));
   const auto message = [&](const Windows& windows, const FitOptions& options = {}) {

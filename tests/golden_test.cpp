@@ -299,7 +299,9 @@ TEST_CASE("golden: what the autoencoders cover") {
     seen.insert("batch " + std::to_string(one.x.shape.at(0)));
     seen.insert(yes_no("several features", one.features > 1));
     seen.insert(yes_no("linear output", one.output_activation == reprise::activation::linear));
-    for (const auto& [name, tensor] : one.parameters) {
+    for (const auto& entry : one.parameters) {  // clang++ 14 cannot CAPTURE a structured binding
+      const auto& name = entry.first;
+      const auto& tensor = entry.second;
       CAPTURE(name);
       CHECK_FALSE(all_zero(tensor));
     }
@@ -576,7 +578,9 @@ TEST_CASE("golden: what the optimizers cover") {
   CHECK(optimizers.cases.size() >= 38);
   CHECK(optimizers.gradients.size() >= 5);
   std::set<std::string> seen, schedules;
-  for (const auto& [name, schedule] : optimizers.schedules) {
+  for (const auto& entry : optimizers.schedules) {
+    const auto& name = entry.first;
+    const auto& schedule = entry.second;
     CAPTURE(name);
     CHECK(schedule.rates.size() >= 5);
     schedules.insert(name);

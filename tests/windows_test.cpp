@@ -279,3 +279,16 @@ TEST_CASE("gather converts to the batch's scalar and lays the steps out one afte
 }
 
 }  // namespace
+
+TEST_CASE("gather refuses a batch of another shape and numbers that are not") {
+  const Windows windows = reprise::sliding_windows(std::vector<double>{1, 2, 3, 4, 5}, {.length = 3});
+  reprise::Sequences<float> batch(1, 2, 3), wide(2, 2, 3), short_(1, 2, 2);
+  const std::vector<Index> good = {0, 2}, one = {0}, beyond = {0, 3}, negative = {-1, 0};
+  windows.gather(std::span<const Index>(good), batch.view());
+  CHECK(batch(1, 2, 0) == 5.0f);
+  CHECK_THROWS_AS(windows.gather(std::span<const Index>(good), wide.view()), reprise::Error);
+  CHECK_THROWS_AS(windows.gather(std::span<const Index>(good), short_.view()), reprise::Error);
+  CHECK_THROWS_AS(windows.gather(std::span<const Index>(one), batch.view()), reprise::Error);
+  CHECK_THROWS_AS(windows.gather(std::span<const Index>(beyond), batch.view()), reprise::Error);
+  CHECK_THROWS_AS(windows.gather(std::span<const Index>(negative), batch.view()), reprise::Error);
+}

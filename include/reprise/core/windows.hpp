@@ -23,6 +23,8 @@ struct WindowOptions {
   bool tail_window = false;
 };
 
+class Windows;
+
 namespace detail {
 
 /// A series of n time steps, each with `features` values side by side.
@@ -34,6 +36,8 @@ struct Series {
     return std::visit([](const auto& v) { return static_cast<Index>(v.size()); }, values) / features;
   }
 };
+
+Windows make_windows(Series series, const WindowOptions& options);
 
 }  // namespace detail
 
@@ -66,7 +70,7 @@ class Windows {
 
   /// Windows [first, first + count).
   Windows subset(Index first, Index count) const {
-    if (first < 0 || count <= 0 || first + count > count_) {
+    if (first < 0 || count <= 0 || count > count_ - first) {
       detail::fail("windows: subset", "a non-empty range within " + std::to_string(count_) + " windows",
                    std::string("[") + std::to_string(first) + ", " + std::to_string(first + count) + ")");
     }
@@ -96,6 +100,17 @@ class Windows {
   /// Copies the windows with the given numbers into a batch, converting to its scalar.
   template <typename Scalar>
   void gather(std::span<const Index> windows, SequenceView<Scalar> batch) const {
+    if (batch.shape() != shape() || batch.batch != static_cast<Index>(windows.size())) {
+      detail::fail("windows: gather",
+                   "a batch of " + std::to_string(windows.size()) + " of " + to_string(shape()),
+                   std::to_string(batch.batch) + " of " + to_string(batch.shape()));
+    }
+    for (const Index window : windows) {
+      if (window < 0 || window >= count_) {
+        detail::fail("windows: gather", "window numbers below " + std::to_string(count_),
+                     std::to_string(window));
+      }
+    }
     std::visit(
         [&](const auto& values) {
           for (Index t = 0; t < length_; ++t) {
@@ -110,7 +125,7 @@ class Windows {
   }
 
  private:
-  friend Windows make_windows(detail::Series series, const WindowOptions& options);
+  friend Windows detail::make_windows(detail::Series series, const WindowOptions& options);
   Windows() = default;
 
   std::size_t offset(Index step, Index feature) const {
@@ -125,7 +140,7 @@ class Windows {
   Index count_ = 0;
 };
 
-inline Windows make_windows(detail::Series series, const WindowOptions& options) {
+inline Windows detail::make_windows(detail::Series series, const WindowOptions& options) {
   detail::require_positive(options.length, "sliding_windows", "length");
   detail::require_positive(options.stride, "sliding_windows", "stride");
   detail::require_positive(series.features, "sliding_windows", "number of features");
@@ -162,16 +177,16 @@ inline Windows make_windows(detail::Series series, const WindowOptions& options)
 /// it is a temporary, else copied once: n values, not n * length. Throws when the series is shorter than one
 /// window, or names the place of the first NaN or infinity.
 inline Windows sliding_windows(std::vector<float> series, const WindowOptions& options) {
-  return make_windows({std::move(series), 1}, options);
+  return detail::make_windows({std::move(series), 1}, options);
 }
 inline Windows sliding_windows(std::vector<double> series, const WindowOptions& options) {
-  return make_windows({std::move(series), 1}, options);
+  return detail::make_windows({std::move(series), 1}, options);
 }
 template <typename T, std::size_t Extent>
   requires std::is_arithmetic_v<T>
 Windows sliding_windows(std::span<T, Extent> series, const WindowOptions& options) {
   using Stored = std::conditional_t<std::is_same_v<std::remove_const_t<T>, float>, float, double>;
-  return make_windows({std::vector<Stored>(series.begin(), series.end()), 1}, options);
+  return detail::make_windows({std::vector<Stored>(series.begin(), series.end()), 1}, options);
 }
 template <std::integral T>
 Windows sliding_windows(const std::vector<T>& series, const WindowOptions& options) {
@@ -185,7 +200,7 @@ Windows sliding_windows(const Eigen::DenseBase<Derived>& series, const WindowOpt
   std::vector<Stored> values(static_cast<std::size_t>(series.size()));
   Eigen::Map<Matrix<Stored>>(values.data(), series.cols(), series.rows()) =
       series.derived().template cast<Stored>().transpose();
-  return make_windows({std::move(values), series.cols()}, options);
+  return detail::make_windows({std::move(values), series.cols()}, options);
 }
 
 }  // namespace reprise::inline REPRISE_ABI

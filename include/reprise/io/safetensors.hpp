@@ -184,6 +184,10 @@ Model load(const std::filesystem::path& path) {
       TrainingState<Scalar>& state = model.training_state();
       state.optimizer = training.optimizer;
       state.epochs = training.epochs;
+      if (!(training.learning_rate_scale >= 0.0)) {
+        detail::fail_file(place + ": learning_rate_scale", "a number >= 0",
+                          detail::number_text(training.learning_rate_scale));
+      }
       state.learning_rate_scale = training.learning_rate_scale;
       state.moments = initial_state<Scalar>(training.optimizer, model.parameters().size());
       state.moments.step = training.step;

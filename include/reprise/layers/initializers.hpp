@@ -7,8 +7,8 @@
 
 namespace reprise::inline REPRISE_ABI {
 
-/// How a tensor gets its first values; Keras's names and definitions. Made by the functions of namespace
-/// `initializer`.
+/// How a tensor gets its first values; Keras's names and, for matrices, definitions (a bias counts as n x 1
+/// here). Made by the functions of namespace `initializer`.
 struct Initializer {
   enum class Kind {
     zeros,

@@ -30,8 +30,7 @@ struct LayerContext {
 /// (EIGEN_MAX_ALIGN_BYTES; a `Vector` is).
 ///
 /// * `forward` for training keeps on the tape what `backward` needs; `infer` keeps nothing.
-/// * `backward` turns the gradient of the output into that of the input (which may have no data: not wanted)
-/// and
+/// * `backward` turns the gradient of the output into that of the input (none where it has no data) and
 ///   leaves on the tape what `parameter_gradient` needs. That one *adds* one of `gradient_parts()` parts of
 ///   the gradient of the parameters; parts touch different rows, so that threads may share them.
 template <typename L>

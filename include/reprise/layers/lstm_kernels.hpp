@@ -5,9 +5,9 @@
 #include "activations.hpp"
 
 // The elementwise half of an LSTM step in float, fused: each unit's four gates, cell and state are computed
-// in registers in one pass over the step, 16 units at a time. The plain version, which says what is meant, is
-// in `LstmCell`; tests hold the two together. tanh and sigmoid are a rational function whose largest absolute
-// error over all floats is below 5e-7.
+// in registers in one pass over the step, as many units at a time as a register holds. The plain version,
+// which says what is meant, is in `LstmCell`; tests hold the two together. tanh and sigmoid are a rational
+// function whose largest absolute error over all floats is below 5e-7.
 #define REPRISE_DETAIL_INLINE __attribute__((always_inline))
 
 namespace reprise::inline REPRISE_ABI::detail {

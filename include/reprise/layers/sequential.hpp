@@ -199,9 +199,10 @@ class Sequential {
 
  private:
   struct Scratch {
-    Scalar* layer;  // what one layer needs
-    Scalar*
-        gradient[2];  // of one layer's output and of its input, in turn; at inference the values themselves
+    /// What one layer needs.
+    Scalar* layer;
+    /// Of one layer's output and of its input, in turn; at inference the values themselves.
+    Scalar* gradient[2];
     Index size;
   };
 

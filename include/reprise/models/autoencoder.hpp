@@ -77,6 +77,7 @@ class Autoencoder {
   /// and `NotFiniteError` when loss or gradient stop being finite; the model then has the last parameters
   /// with a finite loss.
   History fit(const Windows& windows, FitOptions options = {}) {
+    theta();
     return detail::Training<Scalar>(network_, weights_, training_, windows, std::move(options)).run();
   }
 
@@ -85,12 +86,15 @@ class Autoencoder {
     return run(windows, 0, last(), network_.output_shape(), "reconstruct: windows");
   }
   Sequences<Scalar> reconstruct(const Sequences<Scalar>& input) const {
+    require_finite("reconstruct: input", input);
     Sequences<Scalar> output(input.features(), input.batch(), input.steps());
     InferenceWorkspace<Scalar> workspace;
     reconstruct(input.view(), output.view(), workspace);
     return output;
   }
-  /// The same into memory of the caller; allocates nothing once the workspace has seen a batch of this size.
+  /// The same into memory of the caller; allocates nothing once the workspace has seen a batch of this size,
+  /// and does not look for NaN: a window that holds one comes out as NaN, the others as they would without
+  /// it.
   void reconstruct(SequenceView<const Scalar> input, SequenceView<Scalar> output,
                    InferenceWorkspace<Scalar>& workspace) const {
     require("reconstruct: input", network_.input_shape(), input.shape());
@@ -99,7 +103,7 @@ class Autoencoder {
       detail::fail("reconstruct: output", std::to_string(input.batch) + " windows",
                    std::to_string(output.batch));
     }
-    network_.infer(weights_.data(), input, output, 0, last(), workspace);
+    network_.infer(theta(), input, output, 0, last(), workspace);
   }
 
   /// The codes of the windows: code_size x batch x 1 step.
@@ -122,7 +126,7 @@ class Autoencoder {
     detail::BatchPass<Scalar> pass(network_, options.threads);
     double sum = 0.0;
     for_each_batch(windows, options.batch_size, [&](std::span<const Index> batch) {
-      sum += pass.loss_total(weights_.data(), windows, batch, {}, options.loss);
+      sum += pass.loss_total(theta(), windows, batch, {}, options.loss);
     });
     return sum / static_cast<double>(windows.size());
   }
@@ -144,7 +148,7 @@ class Autoencoder {
 
   /// Names, shapes and places of all tensors: `encoder.0.kernel`, ..., `output.bias`.
   const ParameterTable& parameters() const { return network_.parameters(); }
-  /// All parameters, in the order of the table.
+  /// All parameters, in the order of the table. Their number must stay what it is: every call checks it.
   Vector<Scalar>& weights() { return weights_; }
   const Vector<Scalar>& weights() const { return weights_; }
   /// One tensor by name; throws when there is none. A kernel is outputs x inputs, the transpose of Keras's.
@@ -165,6 +169,27 @@ class Autoencoder {
   const Sequential<Scalar>& network() const { return network_; }
 
  private:
+  const Scalar* theta() const {
+    if (weights_.size() != parameters().size()) {
+      detail::fail("Autoencoder: weights", std::to_string(parameters().size()),
+                   std::to_string(weights_.size()));
+    }
+    return weights_.data();
+  }
+
+  static void require_finite(const char* what, const Sequences<Scalar>& input) {
+    for (Index b = 0; b < input.batch(); ++b) {
+      for (Index t = 0; t < input.steps(); ++t) {
+        for (Index f = 0; f < input.features(); ++f) {
+          if (std::isfinite(input(b, t, f))) continue;
+          detail::fail(what, "finite values",
+                       std::to_string(input(b, t, f)) + " at sample " + std::to_string(b) + ", step " +
+                           std::to_string(t) + ", feature " + std::to_string(f));
+        }
+      }
+    }
+  }
+
   static Sequential<Scalar> build(AutoencoderOptions& options) {
     Sequential<Scalar> network({options.features, options.steps});
     if (options.encoder.empty()) detail::fail("Autoencoder", "at least one encoder layer", "none");
@@ -214,8 +239,7 @@ class Autoencoder {
       input.resize(features(), count, steps());
       output.resize(output_shape.features, count, output_shape.steps);
       windows.gather(batch, input.view());
-      network_.infer(weights_.data(), std::as_const(input).view(), output.view(), first_layer, last_layer,
-                     workspace);
+      network_.infer(theta(), std::as_const(input).view(), output.view(), first_layer, last_layer, workspace);
       for (Index t = 0; t < output_shape.steps; ++t) {
         result.view().step(t).middleCols(batch.front(), count) = output.view().step(t);
       }
@@ -225,9 +249,10 @@ class Autoencoder {
   Sequences<Scalar> run(const Sequences<Scalar>& input, std::size_t first_layer, std::size_t last_layer,
                         SequenceShape output_shape, const char* what, SequenceShape input_shape) const {
     require(what, input_shape, input.shape());
+    require_finite(what, input);
     Sequences<Scalar> output(output_shape.features, input.batch(), output_shape.steps);
     InferenceWorkspace<Scalar> workspace;
-    network_.infer(weights_.data(), input.view(), output.view(), first_layer, last_layer, workspace);
+    network_.infer(theta(), input.view(), output.view(), first_layer, last_layer, workspace);
     return output;
   }
 

@@ -13,9 +13,10 @@ namespace reprise::inline REPRISE_ABI {
 
 /// Stochastic gradient descent. Without momentum theta <- theta - lr g; with it
 ///
-///     keras:    v <- momentum v - lr g    theta <- theta + v          nesterov: theta <- theta + momentum v
-///     - lr g pytorch:  v <- momentum v + g       theta <- theta - lr v       nesterov: theta <- theta - lr
-///     (g + momentum v)
+///     keras:    v <- momentum v - lr g    theta <- theta + v
+///               nesterov:                 theta <- theta + momentum v - lr g
+///     pytorch:  v <- momentum v + g       theta <- theta - lr v
+///               nesterov:                 theta <- theta - lr (g + momentum v)
 ///
 /// The two are the same as long as the rate stays the same; when it changes, Keras's velocity keeps the old
 /// rate.

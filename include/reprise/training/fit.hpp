@@ -3,6 +3,7 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "../optimizers/optimizers.hpp"
 #include "batch_pass.hpp"
@@ -81,11 +82,6 @@ class Training {
     }
     options_.batch_size =
         std::min(options_.batch_size, std::max(train_.size(), validation_ ? validation_->size() : 0));
-    if (state_.optimizer != options_.optimizer) {
-      state_ = {};
-      state_.optimizer = options_.optimizer;
-      state_.moments = initial_state<Scalar>(options_.optimizer, theta.size());
-    }
   }
 
   History run() {
@@ -98,13 +94,13 @@ class Training {
     history.loss.reserve(expected);
     if (validation_) history.validation_loss.reserve(expected);
     history.learning_rate.reserve(expected);
-    call_back(TrainingStage::begin);
+    begin();
     for (Index epoch = 1; epoch <= options_.epochs && !stopped_; ++epoch) {
       event_.epoch = epoch;
       event_.validation_loss.reset();
       event_.loss = train_epoch();
-      ++state_.epochs;
       if (validation_) event_.validation_loss = validation_loss();
+      ++state_.epochs;
       history.loss.push_back(event_.loss);
       if (validation_) history.validation_loss.push_back(*event_.validation_loss);
       history.learning_rate.push_back(learning_rate());
@@ -116,6 +112,20 @@ class Training {
   }
 
  private:
+  /// A callback that refuses its own options leaves the model with the state of its earlier training.
+  void begin() {
+    TrainingState<Scalar> earlier = state_;
+    if (state_.optimizer != options_.optimizer) {
+      state_ = {options_.optimizer, initial_state<Scalar>(options_.optimizer, theta_.size())};
+    }
+    try {
+      call_back(TrainingStage::begin);
+    } catch (...) {
+      state_ = std::move(earlier);
+      throw;
+    }
+  }
+
   static void check(const Sequential<Scalar>& network, const Windows& windows, const FitOptions& options) {
     require_positive(options.epochs, "fit", "epochs");
     require_positive(options.batch_size, "fit", "batch_size");
@@ -129,6 +139,9 @@ class Training {
     if (options.validation_data) {
       require_shape(network, *options.validation_data, "fit: validation_data");
       if (options.validation_split > 0.0) fail("fit", "validation_data or validation_split", "both");
+    }
+    for (const Callback& callback : options.callbacks) {
+      if (!callback) fail("fit", "callbacks that can be called", "an empty one");
     }
     if (options.sample_weights.empty()) return;
     if (static_cast<Index>(options.sample_weights.size()) != windows.size()) {
@@ -254,7 +267,11 @@ class Training {
       if (std::exchange(event_.stop_requested, false)) stopped_ = true;
       if (std::exchange(event_.keep_requested, false)) kept_[i] = theta_;
       if (std::exchange(event_.restore_requested, false) && kept_[i].size() > 0) theta_ = kept_[i];
-      state_.learning_rate_scale *= std::exchange(event_.learning_rate_factor, 1.0);
+      const double factor = std::exchange(event_.learning_rate_factor, 1.0);
+      if (!(factor >= 0.0 && std::isfinite(factor))) {
+        fail("scale_learning_rate", "a finite factor >= 0", std::to_string(factor));
+      }
+      state_.learning_rate_scale *= factor;
     }
   }
 

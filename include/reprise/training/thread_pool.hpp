@@ -4,6 +4,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "../core/error.hpp"
@@ -16,16 +17,19 @@ namespace reprise::inline REPRISE_ABI::detail {
 class ThreadPool {
  public:
   explicit ThreadPool(int threads) {
-    require_positive(threads, "fit", "threads");
-    for (int worker = 1; worker < threads; ++worker) threads_.emplace_back([this, worker] { work(worker); });
+    require_positive(threads, "threads", "a number of threads");
+    try {
+      for (int worker = 1; worker < threads; ++worker)
+        threads_.emplace_back([this, worker] { work(worker); });
+    } catch (const std::exception& error) {
+      const std::size_t got = threads_.size() + 1;
+      stop();
+      fail("threads", std::to_string(threads), std::to_string(got) + " (" + error.what() + ")");
+    }
   }
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
-  ~ThreadPool() {
-    stopping_ = true;
-    wake();
-    for (std::thread& thread : threads_) thread.join();
-  }
+  ~ThreadPool() { stop(); }
 
   int size() const { return static_cast<int>(threads_.size()) + 1; }
 
@@ -49,6 +53,11 @@ class ThreadPool {
   }
 
  private:
+  void stop() {
+    stopping_ = true;
+    wake();
+    for (std::thread& thread : threads_) thread.join();
+  }
   void wake() {
     ++round_;
     round_.notify_all();
