@@ -149,5 +149,5 @@ TEST_CASE("thread pool: as many as started are joined") {
 }
 
 TEST_CASE("thread pool: no threads are refused") {
-  CHECK_THROWS_WITH_AS(ThreadPool(0), "fit: expected threads > 0, got 0", reprise::Error);
+  CHECK_THROWS_WITH_AS(ThreadPool(0), "threads: expected a number of threads > 0, got 0", reprise::Error);
 }
