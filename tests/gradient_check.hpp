@@ -10,6 +10,8 @@
 
 #include <reprise/layers/layer.hpp>
 
+#include "errors.hpp"
+
 namespace test {
 
 using reprise::Index;
@@ -164,21 +166,6 @@ void check_gradients(Run<L>& run) {
     check_gradient(info.name, Run<L>::tensor(info, run.theta), Run<L>::tensor(info, run.gradient), loss);
   }
   check_gradient("input", run.x.values(), run.dx.values(), loss);
-}
-
-/// The message with which `call` throws `reprise::Error`, or "nothing thrown".
-template <typename Call>
-std::string error_of(Call&& call) {
-  try {
-    call();
-  } catch (const reprise::Error& error) {
-    return error.what();
-  }
-  return "nothing thrown";
-}
-
-inline bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace test

@@ -6,27 +6,17 @@
 #include <string>
 #include <vector>
 
+#include "errors.hpp"
+
 namespace {
 
 using namespace reprise;
 using doctest::Approx;
+using test::contains;
+using test::error_of;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
-
-template <typename Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 const std::vector<double> scores{1, 4, 2, 4, 3, 5};
 const std::vector<int> labels{0, 1, 0, 0, 0, 1};
@@ -60,8 +50,8 @@ TEST_CASE("metrics: labels come as bools, integers, spans") {
   CHECK(roc_auc(scores, std::span<const int>(labels)) == roc_auc(scores, labels));
   CHECK(roc_auc(scores, {0, 1, 0, 0, 0, 1}) == roc_auc(scores, labels));
   CHECK(confusion_table({0, 1, 1}, {1, 1, 0}) == ConfusionTable{1, 1, 0, 1});
-  CHECK(contains(message_of([] { Labels({0, 1, 2}); }), "2 at index 2"));
-  CHECK(contains(message_of([] { Labels({-1, 1}); }), "-1 at index 0"));
+  CHECK(contains(error_of([] { Labels({0, 1, 2}); }), "2 at index 2"));
+  CHECK(contains(error_of([] { Labels({-1, 1}); }), "-1 at index 0"));
 }
 
 TEST_CASE("metrics: no other threshold reaches a larger F_beta and of several the largest is taken") {
@@ -86,17 +76,14 @@ TEST_CASE("metrics: infinity is a score") {
 }
 
 TEST_CASE("metrics: what cannot be measured has a message each") {
-  CHECK(contains(message_of([] { roc_auc(scores, {0, 0, 0, 0, 0, 0}); }), "normal ones (0) only"));
-  CHECK(contains(message_of([] { roc_auc(scores, {1, 1, 1, 1, 1, 1}); }), "outliers (1) only"));
-  CHECK(contains(message_of([] { average_precision(scores, {0, 0, 0, 0, 0, 0}); }), "average_precision"));
-  CHECK(contains(message_of([] { best_f1(scores, {0, 0, 0, 0, 0, 0}); }), "normal ones (0) only"));
-  CHECK(contains(message_of([] { roc_auc({}, Labels{}); }), "none"));
-  CHECK(contains(message_of([] { roc_auc(scores, {0, 1}); }), "a label for each of 6 scores, got 2"));
-  CHECK(contains(message_of([] { confusion_table({0, 1}, {1}); }), "a label for each of 2 decisions"));
-  CHECK(contains(message_of([] {
-                   roc_auc(std::vector<double>{1, not_a_number}, {0, 1});
-                 }),
-                 "nan at index 1"));
+  CHECK(contains(error_of([] { roc_auc(scores, {0, 0, 0, 0, 0, 0}); }), "normal ones (0) only"));
+  CHECK(contains(error_of([] { roc_auc(scores, {1, 1, 1, 1, 1, 1}); }), "outliers (1) only"));
+  CHECK(contains(error_of([] { average_precision(scores, {0, 0, 0, 0, 0, 0}); }), "average_precision"));
+  CHECK(contains(error_of([] { best_f1(scores, {0, 0, 0, 0, 0, 0}); }), "normal ones (0) only"));
+  CHECK(contains(error_of([] { roc_auc({}, Labels{}); }), "none"));
+  CHECK(contains(error_of([] { roc_auc(scores, {0, 1}); }), "a label for each of 6 scores, got 2"));
+  CHECK(contains(error_of([] { confusion_table({0, 1}, {1}); }), "a label for each of 2 decisions"));
+  CHECK(contains(error_of([] { roc_auc(std::vector<double>{1, not_a_number}, {0, 1}); }), "nan at index 1"));
   CHECK_THROWS_AS(confusion_table(scores, not_a_number, labels), Error);
   const ConfusionTable no_outliers{0, 2, 3, 0};
   CHECK_THROWS_AS(no_outliers.recall(), Error);

@@ -5,10 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "errors.hpp"
+
 namespace {
 
 using namespace reprise;
 using doctest::Approx;
+using test::contains;
+using test::error_of;
 
 /// 3 windows of 2 steps, 2 apart by one, of the series (1, 10), (2, 20), (3, 30), (4, 40).
 Windows two_features() {
@@ -29,20 +33,6 @@ Sequences<Scalar> reconstruction_of(const Windows& windows) {
     }
   }
   return result;
-}
-
-template <typename Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace
@@ -120,10 +110,10 @@ TEST_CASE("errors: float values are subtracted as doubles") {
 
 TEST_CASE("errors: what does not fit says what was expected and what came") {
   const Windows windows = two_features();
-  const std::string count = message_of([&] { mean_squared_errors(windows, Sequences<float>(2, 4, 2)); });
+  const std::string count = error_of([&] { mean_squared_errors(windows, Sequences<float>(2, 4, 2)); });
   CHECK(contains(count, "3 windows of 2 steps x 2 features"));
   CHECK(contains(count, "got 4 windows"));
-  const std::string shape = message_of([&] { mean_squared_errors(windows, Sequences<float>(1, 3, 2)); });
+  const std::string shape = error_of([&] { mean_squared_errors(windows, Sequences<float>(1, 3, 2)); });
   CHECK(contains(shape, "got 3 windows of 2 steps x 1 features"));
 }
 
@@ -135,7 +125,7 @@ TEST_CASE("errors: a reconstruction that is not finite is named with its place")
     y.values().setZero();
     y(70, 2, 0) = bad;
     y(71, 0, 0) = bad;  // earlier in time-major memory, later as a window
-    const std::string message = message_of([&] { mean_absolute_errors(windows, y); });
+    const std::string message = error_of([&] { mean_absolute_errors(windows, y); });
     CHECK(contains(message, "reconstruction"));
     CHECK(contains(message, "window 70, step 2, feature 0"));
   }

@@ -9,24 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "errors.hpp"
+
 namespace {
 
 using namespace reprise;
 using doctest::Approx;
-
-template <typename Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+using test::contains;
+using test::error_of;
 
 const std::vector<double> calibration{3, 1, 2, 2};
 
@@ -73,14 +63,14 @@ TEST_CASE("conformal threshold: flags exactly the scores with p <= alpha") {
 TEST_CASE("conformal threshold: a level that the scores cannot reach is refused with the number needed") {
   std::vector<double> scores(98, 1.0);
   scores[0] = 2;
-  CHECK(contains(message_of([&] { threshold::conformal(0.01).fit(scores); }),
-                 "at least 99 calibration scores"));
+  CHECK(
+      contains(error_of([&] { threshold::conformal(0.01).fit(scores); }), "at least 99 calibration scores"));
   scores.push_back(1.5);
   CHECK(threshold::conformal(0.01).fit(scores) == 2);
   CHECK_THROWS_AS(threshold::conformal(0), Error);
   CHECK_THROWS_AS(threshold::conformal(1), Error);
-  CHECK(contains(message_of([] { threshold::conformal(0.01).fit(std::vector<double>(4, 0.5)); }),
-                 "at least 99"));
+  CHECK(
+      contains(error_of([] { threshold::conformal(0.01).fit(std::vector<double>(4, 0.5)); }), "at least 99"));
 }
 
 TEST_CASE("p-values: P(p <= alpha) <= alpha and smoothed ones are uniform, over trials") {

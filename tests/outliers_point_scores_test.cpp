@@ -9,12 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "errors.hpp"
+
 namespace {
 
 using namespace reprise;
 using detail::Purpose;
 using detail::RandomStream;
 using doctest::Approx;
+using test::contains;
+using test::error_of;
 
 const Aggregate aggregates[] = {Aggregate::mean, Aggregate::median, Aggregate::max, Aggregate::min};
 
@@ -65,20 +69,6 @@ Matrix<double> random_step_errors(Index windows, Index steps, std::uint32_t key)
 
 Windows windows_over(Index steps, const WindowOptions& options) {
   return sliding_windows(std::vector<double>(static_cast<std::size_t>(steps)), options);
-}
-
-template <typename Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace
@@ -236,20 +226,18 @@ TEST_CASE("windows: the tail window is gathered as it is read") {
 
 TEST_CASE("point scores: wrong use") {
   const Windows windows = windows_over(10, {.length = 4});
-  const std::string count =
-      message_of([&] { point_scores(windows, std::vector<double>(6), Aggregate::max); });
+  const std::string count = error_of([&] { point_scores(windows, std::vector<double>(6), Aggregate::max); });
   CHECK(contains(count, "7 window errors"));
   CHECK(contains(count, "got 6"));
-  CHECK(contains(message_of([&] { point_scores(windows, Matrix<double>::Zero(7, 3), Aggregate::max); }),
+  CHECK(contains(error_of([&] { point_scores(windows, Matrix<double>::Zero(7, 3), Aggregate::max); }),
                  "7 windows x 4 steps"));
   std::vector<double> errors(7);
   errors[4] = std::numeric_limits<double>::quiet_NaN();
-  CHECK(contains(message_of([&] { point_scores(windows, errors, Aggregate::max); }), "nan at index 4"));
+  CHECK(contains(error_of([&] { point_scores(windows, errors, Aggregate::max); }), "nan at index 4"));
   Matrix<double> steps = Matrix<double>::Zero(7, 4);
   steps(5, 2) = -1;
-  CHECK(
-      contains(message_of([&] { point_scores(windows, steps, Aggregate::mean); }), "-1 at window 5, step 2"));
-  CHECK(contains(message_of([&] { WindowGrid(windows_over(10, {.length = 2, .stride = 3})); }), "stride 3"));
+  CHECK(contains(error_of([&] { point_scores(windows, steps, Aggregate::mean); }), "-1 at window 5, step 2"));
+  CHECK(contains(error_of([&] { WindowGrid(windows_over(10, {.length = 2, .stride = 3})); }), "stride 3"));
   CHECK_THROWS_AS(WindowGrid(3, 4, 2, 9), Error);
   CHECK_THROWS_AS(WindowGrid(3, 4, 2, 6), Error);
   CHECK_NOTHROW(WindowGrid(3, 4, 2, 7));

@@ -8,28 +8,18 @@
 #include <string>
 #include <vector>
 
+#include "errors.hpp"
+
 namespace {
 
 using namespace reprise;
 using doctest::Approx;
+using test::contains;
+using test::error_of;
 
 const std::vector<double> calibration{0.3, 0.1, 0.2, 0.9, 0.4, 0.25, 0.15, 0.35, 0.5, 0.6};
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
-
-template <typename Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 }  // namespace
 
@@ -63,12 +53,11 @@ TEST_CASE("thresholds: contamination r is the quantile 1 - r") {
 
 TEST_CASE("thresholds: too few scores for a quantile are refused with the number needed") {
   std::vector<double> scores(19, 1.0);
-  CHECK(
-      contains(message_of([&] { threshold::quantile(0.95).fit(scores); }), "at least 20 calibration scores"));
+  CHECK(contains(error_of([&] { threshold::quantile(0.95).fit(scores); }), "at least 20 calibration scores"));
   scores.push_back(2.0);
   CHECK_NOTHROW(threshold::quantile(0.95).fit(scores));
   CHECK_NOTHROW(threshold::quantile(0.9).fit(calibration));  // 10 (1 - 0.9) < 1 in binary
-  CHECK(contains(message_of([&] { threshold::contamination(0.001).fit(scores); }), "at least 1000"));
+  CHECK(contains(error_of([&] { threshold::contamination(0.001).fit(scores); }), "at least 1000"));
 }
 
 TEST_CASE("thresholds: parameters that make no sense are refused when the rule is made") {
@@ -92,11 +81,11 @@ TEST_CASE("thresholds: parameters that make no sense are refused when the rule i
 TEST_CASE("thresholds: constant scores have no spread to multiply") {
   // The mean of three times 0.1 is not exactly 0.1, so the standard deviation is not exactly 0.
   const std::vector<double> constant(3, 0.1);
-  CHECK(contains(message_of([&] { threshold::standard_deviations(3).fit(constant); }),
-                 "constant scores of 0.1"));
-  CHECK(contains(message_of([&] { threshold::mad(3).fit(constant); }), "absolute deviation of 0"));
-  CHECK(contains(message_of([&] { threshold::iqr(3).fit(constant); }), "interquartile range of 0"));
-  CHECK(contains(message_of([] { threshold::f_beta(1, {2, 2}, {0, 1}); }), "constant scores of 2"));
+  CHECK(
+      contains(error_of([&] { threshold::standard_deviations(3).fit(constant); }), "constant scores of 0.1"));
+  CHECK(contains(error_of([&] { threshold::mad(3).fit(constant); }), "absolute deviation of 0"));
+  CHECK(contains(error_of([&] { threshold::iqr(3).fit(constant); }), "interquartile range of 0"));
+  CHECK(contains(error_of([] { threshold::f_beta(1, {2, 2}, {0, 1}); }), "constant scores of 2"));
   CHECK(threshold::max_factor(2).fit(constant) == 0.2);
 }
 
@@ -116,7 +105,7 @@ TEST_CASE("thresholds: every rule refuses scores that it cannot use, with their 
     for (const double bad : {not_a_number, infinity, -0.5}) {
       std::vector<double> scores = calibration;
       scores[7] = bad;
-      CHECK(contains(message_of([&] { rule.fit(scores); }), "index 7"));
+      CHECK(contains(error_of([&] { rule.fit(scores); }), "index 7"));
     }
   }
 }
@@ -146,8 +135,8 @@ TEST_CASE("thresholds: F_beta carries its own labelled scores") {
   CHECK(Threshold(threshold::f_beta(0.5, {1, 2, 3, 4, 5}, {0, 0, 1, 0, 1})).fit({}) == 4);
   CHECK(rule.description() == "best F1");
   CHECK(OutlierScorer(rule).score(std::vector<double>{2.5}).front().is_outlier);
-  CHECK(contains(message_of([] { threshold::f_beta(1, {1, 2}, {0, 0}); }), "normal ones (0) only"));
-  CHECK(contains(message_of([] { threshold::f_beta(1, {1, 2}, {0, 1, 1}); }), "a label for each of 2"));
+  CHECK(contains(error_of([] { threshold::f_beta(1, {1, 2}, {0, 0}); }), "normal ones (0) only"));
+  CHECK(contains(error_of([] { threshold::f_beta(1, {1, 2}, {0, 1, 1}); }), "a label for each of 2"));
 }
 
 TEST_CASE("thresholds: names and descriptions") {
@@ -212,27 +201,21 @@ TEST_CASE("scorer: the rule is exchanged without calibrating again") {
 
 TEST_CASE("scorer: wrong use") {
   OutlierScorer scorer{threshold::mad(3)};
-  CHECK(contains(message_of([&] { scorer.score(std::vector<double>{1}); }), "calibrate()"));
+  CHECK(contains(error_of([&] { scorer.score(std::vector<double>{1}); }), "calibrate()"));
   scorer.set_threshold(threshold::quantile(0.5));
   CHECK_THROWS_AS(scorer.score(std::vector<double>{1}), Error);
   CHECK_THROWS_AS(scorer.calibrate(std::vector<double>{}), Error);
   scorer.calibrate(calibration);
   const double threshold = scorer.threshold();
-  CHECK(contains(message_of([&] {
+  CHECK(contains(error_of([&] {
                    scorer.calibrate(std::vector<double>{1, not_a_number});
                  }),
                  "nan at index 1"));
-  CHECK(contains(message_of([&] {
-                   scorer.calibrate(std::vector<double>{1, 2, infinity});
-                 }),
-                 "inf at index 2"));
-  CHECK(contains(message_of([&] { scorer.calibrate(std::vector<double>{-1}); }), "-1 at index 0"));
+  CHECK(contains(error_of([&] { scorer.calibrate(std::vector<double>{1, 2, infinity}); }), "inf at index 2"));
+  CHECK(contains(error_of([&] { scorer.calibrate(std::vector<double>{-1}); }), "-1 at index 0"));
   CHECK(scorer.threshold() == threshold);  // as it was
   CHECK(scorer.calibration_scores().size() == 10);
-  CHECK(contains(message_of([&] {
-                   scorer.score(std::vector<double>{1, 2, not_a_number});
-                 }),
-                 "nan at index 2"));
+  CHECK(contains(error_of([&] { scorer.score(std::vector<double>{1, 2, not_a_number}); }), "nan at index 2"));
   CHECK_THROWS_AS(scorer.score(std::vector<double>{-1e-9}), Error);
 }
 

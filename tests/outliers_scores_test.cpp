@@ -13,27 +13,17 @@
 #include <string>
 #include <vector>
 
+#include "errors.hpp"
+
 namespace {
 
 using namespace reprise;
 using doctest::Approx;
+using test::contains;
+using test::error_of;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
-
-template <typename Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // Two windows of 2 steps of 2 features; the errors are 1 -2, 3 0 and 0 0, 4 -1.
 const std::vector<double> input{1, 1, 3, 1, 1, 1, 5, 0};
@@ -166,14 +156,14 @@ TEST_CASE("explain: a perfect reconstruction has no shares, a tiny error has") {
 }
 
 TEST_CASE("explain: wrong use") {
-  CHECK(contains(message_of([] { explain(x, y, 2); }), "a window from 0 to 1"));
+  CHECK(contains(error_of([] { explain(x, y, 2); }), "a window from 0 to 1"));
   CHECK_THROWS_AS(explain(x, y, -1), Error);
   CHECK_THROWS_AS(explain(x, window_array(output, {.features = 1, .steps = 2}), 0), Error);
   const std::vector<double> bad{1, not_a_number, 3, 1, 1, 1, 5, 0};
   CHECK_THROWS_AS(explain(x, window_array(bad, shape), 0), Error);
   CHECK_NOTHROW(explain(x, window_array(bad, shape), 1));
   const std::vector<double> large{1e200, 0, 0, 0, 0, 0, 0, 0};
-  CHECK(contains(message_of([&] { explain(x, window_array(large, shape), 0); }), "overflow"));
+  CHECK(contains(error_of([&] { explain(x, window_array(large, shape), 0); }), "overflow"));
 }
 
 TEST_CASE("Mahalanobis: two features, worked out by hand") {
@@ -220,9 +210,9 @@ TEST_CASE("Mahalanobis: parts sum to the score, which no change of units changes
 TEST_CASE("Mahalanobis: a singular covariance is refused unless there is a ridge") {
   Matrix<double> errors = noise(40, 3, 5);
   errors.col(1).setConstant(0.3);
-  CHECK(contains(message_of([&] { Mahalanobis().fit(errors); }), "no variance in feature 1"));
+  CHECK(contains(error_of([&] { Mahalanobis().fit(errors); }), "no variance in feature 1"));
   errors.col(1) = 2 * errors.col(0) - errors.col(2);
-  const std::string message = message_of([&] { Mahalanobis().fit(errors); });
+  const std::string message = error_of([&] { Mahalanobis().fit(errors); });
   CHECK(contains(message, "singular"));
   CHECK(contains(message, "combinations of others"));
   for (const auto& options : {MahalanobisOptions{.ridge = 0.01}, MahalanobisOptions{.shrinkage = 0.1}}) {
@@ -230,9 +220,9 @@ TEST_CASE("Mahalanobis: a singular covariance is refused unless there is a ridge
     scorer.fit(errors);
     for (const double score : scorer.scores(errors)) CHECK(std::isfinite(score));
   }
-  CHECK(contains(message_of([] { Mahalanobis().fit(noise(3, 5, 1)); }),
+  CHECK(contains(error_of([] { Mahalanobis().fit(noise(3, 5, 1)); }),
                  "singular"));  // fewer points than features
-  CHECK(contains(message_of([] { Mahalanobis({.shrinkage = 1}).fit(Matrix<double>::Zero(4, 2)); }),
+  CHECK(contains(error_of([] { Mahalanobis({.shrinkage = 1}).fit(Matrix<double>::Zero(4, 2)); }),
                  "no variance"));
 }
 
@@ -240,14 +230,14 @@ TEST_CASE("Mahalanobis: wrong use") {
   CHECK_THROWS_AS(Mahalanobis({.ridge = -1}), Error);
   CHECK_THROWS_AS(Mahalanobis({.shrinkage = 1.1}), Error);
   Mahalanobis scorer;
-  CHECK(contains(message_of([&] { scorer.scores(Matrix<double>::Zero(1, 2)); }), "fit()"));
+  CHECK(contains(error_of([&] { scorer.scores(Matrix<double>::Zero(1, 2)); }), "fit()"));
   CHECK_THROWS_AS(scorer.fit(Matrix<double>::Zero(1, 2)), Error);
   scorer.fit(noise(20, 2, 1));
-  CHECK(contains(message_of([&] { scorer.scores(Matrix<double>::Zero(1, 3)); }), "2 features, got 3"));
+  CHECK(contains(error_of([&] { scorer.scores(Matrix<double>::Zero(1, 3)); }), "2 features, got 3"));
   Matrix<double> bad = noise(20, 2, 1);
   bad(7, 1) = not_a_number;
-  CHECK(contains(message_of([&] { scorer.fit(bad); }), "nan at row 7, feature 1"));
-  CHECK(contains(message_of([&] { scorer.scores(bad); }), "nan at row 7"));
+  CHECK(contains(error_of([&] { scorer.fit(bad); }), "nan at row 7, feature 1"));
+  CHECK(contains(error_of([&] { scorer.scores(bad); }), "nan at row 7"));
   CHECK(scorer.is_fitted());
 }
 

@@ -10,27 +10,17 @@
 #include <string>
 #include <vector>
 
+#include "errors.hpp"
+
 namespace {
 
 using namespace reprise;
 using doctest::Approx;
+using test::contains;
+using test::error_of;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
-
-template <typename Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// Absolute values of standard normal numbers.
 std::vector<double> half_normal(std::size_t count, std::uint64_t seed) {
@@ -158,15 +148,15 @@ TEST_CASE("spot: the fit uses the last max_excess excesses only") {
 
 TEST_CASE("spot: wrong use") {
   const std::vector<double> calibration = half_normal(1000, 3);
-  CHECK(contains(message_of([&] { Spot(std::span<const double>(calibration).first(100)); }), "about 500"));
-  CHECK(contains(message_of([] { Spot(std::vector<double>(900, 2.0)); }), "constant scores of 2"));
-  CHECK(contains(message_of([&] { Spot(calibration, {.max_excess = 9}); }), "max_excess >= 10"));
-  CHECK(contains(message_of([&] { Spot(calibration, {.refit_every = 0}); }), "refit_every"));
-  CHECK(contains(message_of([&] { Spot(calibration, {.risk = 0.5}); }), "risk"));
-  CHECK(contains(message_of([] { Spot(std::vector<double>{}); }), "none"));
-  CHECK(contains(message_of([] { Spot(std::vector<double>{1, not_a_number}); }), "nan at index 1"));
-  CHECK(contains(message_of([&] { Dspot(calibration, {.depth = 0}); }), "depth"));
-  CHECK(contains(message_of([&] { Dspot(std::vector<double>(10, 1.0), {.depth = 10}); }), "more than depth"));
+  CHECK(contains(error_of([&] { Spot(std::span<const double>(calibration).first(100)); }), "about 500"));
+  CHECK(contains(error_of([] { Spot(std::vector<double>(900, 2.0)); }), "constant scores of 2"));
+  CHECK(contains(error_of([&] { Spot(calibration, {.max_excess = 9}); }), "max_excess >= 10"));
+  CHECK(contains(error_of([&] { Spot(calibration, {.refit_every = 0}); }), "refit_every"));
+  CHECK(contains(error_of([&] { Spot(calibration, {.risk = 0.5}); }), "risk"));
+  CHECK(contains(error_of([] { Spot(std::vector<double>{}); }), "none"));
+  CHECK(contains(error_of([] { Spot(std::vector<double>{1, not_a_number}); }), "nan at index 1"));
+  CHECK(contains(error_of([&] { Dspot(calibration, {.depth = 0}); }), "depth"));
+  CHECK(contains(error_of([&] { Dspot(std::vector<double>(10, 1.0), {.depth = 10}); }), "more than depth"));
 }
 
 TEST_CASE("dspot: follows a level that drifts, where spot drowns in alarms") {

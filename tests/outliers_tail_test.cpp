@@ -9,24 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "errors.hpp"
+
 namespace {
 
 using namespace reprise;
 using doctest::Approx;
-
-template <typename Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+using test::contains;
+using test::error_of;
 
 std::vector<double> draws(const GeneralizedPareto& distribution, std::size_t count, std::uint64_t seed) {
   detail::RandomStream random(seed, detail::Purpose::other);
@@ -114,12 +104,12 @@ TEST_CASE("generalised Pareto: excesses that no fit suits") {
   const GeneralizedPareto widest = fit_generalized_pareto(wide);
   CHECK(std::isfinite(widest.shape));
   CHECK(widest.tail_probability(1) >= 0);
-  CHECK(contains(message_of([] { fit_generalized_pareto(std::vector<double>(9, 1.0)); }), "at least 10"));
+  CHECK(contains(error_of([] { fit_generalized_pareto(std::vector<double>(9, 1.0)); }), "at least 10"));
   std::vector<double> bad(20, 1.0);
   bad[11] = 0;
-  CHECK(contains(message_of([&] { fit_generalized_pareto(bad); }), "0 at index 11"));
+  CHECK(contains(error_of([&] { fit_generalized_pareto(bad); }), "0 at index 11"));
   bad[11] = std::numeric_limits<double>::quiet_NaN();
-  CHECK(contains(message_of([&] { fit_generalized_pareto(bad); }), "nan at index 11"));
+  CHECK(contains(error_of([&] { fit_generalized_pareto(bad); }), "nan at index 11"));
 }
 
 TEST_CASE("pot: the threshold is passed by about the risk of new scores") {
@@ -149,11 +139,11 @@ TEST_CASE("pot: a risk larger than the share of excesses gives the quantile itse
 
 TEST_CASE("pot: what cannot be fitted is refused with the number needed") {
   const std::vector<double> scores = draws({0.1, 1}, 200, 3);
-  const std::string message = message_of([&] { threshold::pot(1e-4).fit(scores); });
+  const std::string message = error_of([&] { threshold::pot(1e-4).fit(scores); });
   CHECK(contains(message, "about 500 scores"));
   CHECK(contains(message, "got 4 of 200"));
   CHECK_NOTHROW(threshold::pot(1e-4, 0.95).fit(scores));
-  CHECK(contains(message_of([&] { threshold::pot(1e-4).fit(std::vector<double>(1000, 0.25)); }),
+  CHECK(contains(error_of([&] { threshold::pot(1e-4).fit(std::vector<double>(1000, 0.25)); }),
                  "constant scores of 0.25"));
   CHECK_THROWS_AS(threshold::pot(0), Error);
   CHECK_THROWS_AS(threshold::pot(0.02), Error);  // no tail above the .98 quantile holds it

@@ -6,24 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "errors.hpp"
+
 namespace {
 
 using namespace reprise;
 using doctest::Approx;
-
-template <typename Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+using test::contains;
+using test::error_of;
 
 }  // namespace
 
@@ -112,7 +102,7 @@ TEST_CASE("scalers: values of any size") {
     CHECK(scaled[1] == Approx(1));
     CHECK(scaler.inverse_transform(scaled)[1] == Approx(3 * size));
   }
-  CHECK(contains(message_of([] {
+  CHECK(contains(error_of([] {
                    StandardScaler().fit(std::vector<double>{-1.7e308, 1.7e308});
                  }),
                  "feature 0"));
@@ -120,7 +110,7 @@ TEST_CASE("scalers: values of any size") {
 
 TEST_CASE("scalers: wrong use") {
   StandardScaler scaler;
-  CHECK(contains(message_of([&] { scaler.transform(std::vector<double>{1}); }), "StandardScaler: transform"));
+  CHECK(contains(error_of([&] { scaler.transform(std::vector<double>{1}); }), "StandardScaler: transform"));
   CHECK_THROWS_AS(scaler.inverse_transform(std::vector<double>{1}), Error);
   CHECK_THROWS_AS(scaler.fit(std::vector<double>{}), Error);
   CHECK_THROWS_AS(scaler.fit(Matrix<double>(0, 3)), Error);
@@ -130,16 +120,13 @@ TEST_CASE("scalers: wrong use") {
   scaler.fit(std::vector<double>{1, 3});
   Matrix<float> bad = Matrix<float>::Zero(4, 3);
   bad(2, 1) = std::numeric_limits<float>::quiet_NaN();
-  CHECK(contains(message_of([&] { scaler.fit(bad); }), "step 2, feature 1"));
+  CHECK(contains(error_of([&] { scaler.fit(bad); }), "step 2, feature 1"));
   CHECK(scaler.features() == 1);  // as it was
   CHECK(scaler.means()[0] == 2);
-  CHECK(contains(message_of([&] { scaler.transform(Matrix<float>::Zero(4, 3)); }), "1 features, got 3"));
+  CHECK(contains(error_of([&] { scaler.transform(Matrix<float>::Zero(4, 3)); }), "1 features, got 3"));
   const double infinity = std::numeric_limits<double>::infinity();
-  CHECK(contains(message_of([&] {
-                   scaler.transform(std::vector<double>{1, 1, infinity});
-                 }),
-                 "inf at step 2"));
-  CHECK(contains(message_of([&] { scaler.inverse_transform(std::vector<double>{1, infinity}); }), "step 1"));
+  CHECK(contains(error_of([&] { scaler.transform(std::vector<double>{1, 1, infinity}); }), "inf at step 2"));
+  CHECK(contains(error_of([&] { scaler.inverse_transform(std::vector<double>{1, infinity}); }), "step 1"));
   scaler.fit(Matrix<double>::Random(5, 3));
   CHECK_THROWS_AS(scaler.transform(std::vector<double>{1}), Error);
 }
