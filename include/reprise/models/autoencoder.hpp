@@ -60,10 +60,7 @@ class Autoencoder {
   /// are not as many.
   Autoencoder(AutoencoderOptions options, Vector<Scalar> weights)
       : options_(std::move(options)), network_(build(options_)), weights_(std::move(weights)) {
-    if (weights_.size() != network_.parameters().size()) {
-      detail::fail("Autoencoder: weights", std::to_string(network_.parameters().size()) + " values",
-                   std::to_string(weights_.size()));
-    }
+    theta();
   }
 
   const AutoencoderOptions& options() const { return options_; }
@@ -86,11 +83,7 @@ class Autoencoder {
     return run(windows, 0, last(), network_.output_shape(), "reconstruct: windows");
   }
   Sequences<Scalar> reconstruct(const Sequences<Scalar>& input) const {
-    require_finite("reconstruct: input", input);
-    Sequences<Scalar> output(input.features(), input.batch(), input.steps());
-    InferenceWorkspace<Scalar> workspace;
-    reconstruct(input.view(), output.view(), workspace);
-    return output;
+    return run(input, 0, last(), network_.output_shape(), "reconstruct: input", network_.input_shape());
   }
   /// The same into memory of the caller; allocates nothing once the workspace has seen a batch of this size,
   /// and does not look for NaN: a window that holds one comes out as NaN, the others as they would without
@@ -169,9 +162,10 @@ class Autoencoder {
   const Sequential<Scalar>& network() const { return network_; }
 
  private:
+  /// The weights, after a look at their number.
   const Scalar* theta() const {
     if (weights_.size() != parameters().size()) {
-      detail::fail("Autoencoder: weights", std::to_string(parameters().size()),
+      detail::fail("Autoencoder: weights", std::to_string(parameters().size()) + " values",
                    std::to_string(weights_.size()));
     }
     return weights_.data();
