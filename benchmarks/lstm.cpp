@@ -31,13 +31,9 @@ struct LayerRun {
   }
   void backward() {
     const reprise::SequenceView<const float> gradient_of_y(dy.data(), y.features(), y.batch(), y.steps());
-    layer.backward(theta.data(), std::as_const(x).view(), std::as_const(y).view(), gradient_of_y, dx.view(),
-                   tape.data(), scratch.data(), {});
     gradient.setZero();
-    for (Index part = 0; part < layer.gradient_parts(); ++part) {
-      layer.parameter_gradient(std::as_const(x).view(), std::as_const(y).view(), tape.data(), part,
-                               gradient.data(), scratch.data(), {});
-    }
+    layer.backward(theta.data(), std::as_const(x).view(), std::as_const(y).view(), gradient_of_y, dx.view(),
+                   tape.data(), scratch.data(), gradient.data(), {});
   }
 
   reprise::Lstm<float> layer;
@@ -55,7 +51,7 @@ void lstm_forward(benchmark::State& state, LayerShape shape) {
   meter.report(state, forward_flops(shape));
 }
 
-/// A backward pass consumes the gates on the tape, so that it is timed with the forward pass that makes them.
+/// As in training.
 void lstm_forward_backward(benchmark::State& state, LayerShape shape) {
   LayerRun run(shape);
   run.forward();

@@ -88,11 +88,10 @@ TEST_CASE(
   CHECK(allocations_of([&] { c.noalias() += a * b; }) > 0);
 
   using namespace reprise::detail;
-  reprise::Vector<float> scratch(product_scratch<float>()), packed(packed_size<float>(n, n));
+  reprise::Vector<float> packed(packed_size<float>(n, n));
   CHECK(allocations_of([&] {
-          multiply_add(c.data(), n, as_is(a.data(), n, n), transposed(b.data(), n, n), scratch.data());
-          pack(as_is(a.data(), n, n), packed.data());
-          multiply_add_packed(c.data(), n, packed.data(), n, as_is(b.data(), n, n), scratch.data());
+          multiply<float>(c.data(), n, {c.data(), n}, as_is(a.data(), n, n), transposed(b.data(), n, n),
+                          packed.data());
         }) == 0);
 }
 
@@ -210,6 +209,18 @@ TEST_CASE_TEMPLATE("no allocation in reconstruct with a workspace", Scalar, floa
   };
   CHECK(allocations_of(reconstruct_longer) > 0);
   CHECK(allocations_of(reconstruct_longer) == 0);
+}
+
+TEST_CASE_TEMPLATE("no allocation in a step of a stream", Scalar, float, double) {
+  const reprise::Vector<Scalar> theta =
+      reprise::Vector<Scalar>::Constant(4 * 16 * (3 + 16 + 1), Scalar(0.01));
+  reprise::LstmStream<Scalar, 3, 16> stream({.units = 16}, theta.data(), {.units = 1}, theta.data());
+  const Eigen::Matrix<Scalar, 3, 1> x = Eigen::Matrix<Scalar, 3, 1>::Ones();
+  Scalar last(0);
+  CHECK(allocations_of([&] {
+          for (int step = 0; step < 3; ++step) last = stream.step(x)[0];
+        }) == 0);
+  CHECK(last > 0);
 }
 
 TEST_CASE_TEMPLATE("no allocation in a step of a cell", Scalar, float, double) {

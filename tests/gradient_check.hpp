@@ -136,13 +136,9 @@ struct Run {
   void backward(bool input_wanted, const More&... more) {
     poison(dx.values());
     const auto wanted = input_wanted ? dx.view() : decltype(dx.view()){};
-    layer.backward(theta.data(), x.view(), y.view(), dy.view(), wanted, tape.data(), scratch.data(), context,
-                   more...);
     gradient.setZero();
-    for (Index part = 0; part < layer.gradient_parts(); ++part) {
-      layer.parameter_gradient(x.view(), y.view(), tape.data(), part, gradient.data(), scratch.data(),
-                               context);
-    }
+    layer.backward(theta.data(), x.view(), y.view(), dy.view(), wanted, tape.data(), scratch.data(),
+                   gradient.data(), context, more...);
   }
 
   /// A tensor within a vector like `theta`, as it is stored.

@@ -417,11 +417,10 @@ TEST_CASE("gradients of a single step and of a single unit") {
   check_lstm_gradients(one_unit);
 }
 
-TEST_CASE("gradients of a layer that is large enough to be split by gate") {
+TEST_CASE("gradients of a layer of more than one panel of rows") {
   for (const bool go_backwards : {false, true}) {
     LstmRun<Lstm<double>> run({.units = 65, .return_sequences = true, .go_backwards = go_backwards},
                               test::uniform_sequences<double>(3, 3, 4, 9));
-    CHECK(run.layer.gradient_parts() == 4);
     run.theta *= .3;
     run.loss();
     run.backward_with_states();
@@ -498,29 +497,46 @@ TEST_CASE("a gradient is added to what was there") {
     run.loss();
     run.backward_with_states();
     const Vector<double> once = run.gradient;
-    for (Index part = 0; part < run.layer.gradient_parts(); ++part) {
-      run.layer.parameter_gradient(run.x.view(), run.y.view(), run.tape.data(), part, run.gradient.data(),
-                                   run.scratch.data(), run.context);
-    }
+    const LstmStates<double> states = run.states();
+    run.layer.backward(run.theta.data(), run.x.view(), run.y.view(), run.dy.view(), run.dx.view(),
+                       run.tape.data(), run.scratch.data(), run.gradient.data(), run.context, states);
     CHECK(relative_difference(run.gradient, 2 * once) <= 1e-15);
   }
 }
 
-TEST_CASE("each part of a gradient writes its own gate's rows only") {
-  LstmRun<Lstm<double>> run({.units = 64, .return_sequences = true},
-                            test::uniform_sequences<double>(3, 2, 4, 9));
-  run.loss();
-  run.backward_with_states();
-  const Vector<double> all = run.gradient;
-  for (Index part = 0; part < 4; ++part) {
-    run.gradient.setZero();
-    run.layer.parameter_gradient(run.x.view(), run.y.view(), run.tape.data(), part, run.gradient.data(),
-                                 run.scratch.data(), run.context);
-    for (const auto& info : run.table) {
-      Matrix<double> expected = Matrix<double>::Zero(info.rows, info.cols);
-      Vector<double> whole = all;
-      expected.middleRows(part * 64, 64) = run.tensor(info, whole).middleRows(part * 64, 64);
-      CHECK((run.tensor(info, run.gradient) == expected));
+TEST_CASE("an input that is one repeated step equals that step written out, forwards and backwards") {
+  for (const double dropout : {0., .4}) {
+    for (const bool go_backwards : {false, true}) {
+      const LstmOptions options{.units = 5,
+                                .return_sequences = true,
+                                .go_backwards = go_backwards,
+                                .dropout = dropout,
+                                .recurrent_dropout = dropout};
+      Sequences<double> x = test::uniform_sequences<double>(3, 4, 6, 9);
+      for (Index t = 1; t < 6; ++t) x.view().step(t) = x.view().step(0);
+      LstmRun<Lstm<double>> run(options, x);
+      run.hold_masks();
+      run.loss();
+      run.backward_with_states();
+      Matrix<double> dx = Matrix<double>::Zero(3, 4);
+      for (Index t = 0; t < 6; ++t) dx += run.dx.view().step(t);
+
+      Sequences<double> y = run.y, once(3, 4, 1);
+      y.values().setZero();
+      Vector<double> gradient = Vector<double>::Zero(run.gradient.size());
+      const reprise::SequenceView<double> repeated(x.values().data(), 3, 4, 6, true);
+      const reprise::SequenceView<double> dx_once(once.values().data(), 3, 4, 6, true);
+      run.layer.forward(run.theta.data(), repeated, y.view(), run.tape.data(), run.scratch.data(),
+                        run.context, run.states(), run.masks());
+      CHECK(relative_difference(y.values(), run.y.values()) <= 1e-14);
+      run.layer.backward(run.theta.data(), repeated, std::as_const(y).view(), run.dy.view(), dx_once,
+                         run.tape.data(), run.scratch.data(), gradient.data(), run.context, run.states());
+      CHECK(relative_difference(gradient, run.gradient) <= 1e-13);
+      CHECK(relative_difference(once.values(), dx) <= 1e-13);
+
+      run.infer_with_states();
+      run.layer.infer(run.theta.data(), repeated, y.view(), run.scratch.data(), run.context, run.states());
+      CHECK(relative_difference(y.values(), run.y.values()) <= 1e-14);
     }
   }
 }
@@ -554,7 +570,7 @@ TEST_CASE_TEMPLATE("inference equals training without dropout, at every length",
 
 TEST_CASE("the scratch of inference does not grow with the length, nor is the tape touched") {
   const Lstm<float> layer(3, {.units = 9});
-  CHECK(layer.scratch_size({3, 16}, 4) == layer.scratch_size({3, 10000}, 4));
+  CHECK(layer.scratch_size({3, 100}, 4) == layer.scratch_size({3, 10000}, 4));
   CHECK(layer.tape_size({3, 32}, 4) > layer.tape_size({3, 16}, 4));
 }
 

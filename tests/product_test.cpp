@@ -41,22 +41,28 @@ void check_product(Index rows, Index depth, Index cols, bool transposed_lhs, boo
   CAPTURE(transposed_rhs);
   const Stored<Scalar> lhs(rows, depth, transposed_lhs, 1), rhs(depth, cols, transposed_rhs, 2);
   const Matrix<Scalar> before = test::uniform_matrix<Scalar>(rows + 2, cols, 3);
-  Vector<Scalar> scratch(reprise::detail::product_scratch<Scalar>());
-
-  Matrix<Scalar> expected = before;
-  expected.topRows(rows) += lhs.plain().lazyProduct(rhs.plain());
+  Vector<Scalar> packed(reprise::detail::packed_size<Scalar>(rows, depth));
+  const Matrix<Scalar> product = lhs.plain().lazyProduct(rhs.plain());
 
   Matrix<Scalar> result = before;
-  reprise::detail::multiply_add(result.data(), rows + 2, lhs.factor(), rhs.factor(), scratch.data());
-  CHECK(test::relative_difference(result, expected) <= tolerance);
+  const Index stride = rows + 2;
+  reprise::detail::multiply<Scalar>(result.data(), stride, {before.data(), stride}, lhs.factor(),
+                                    rhs.factor(), packed.data());
+  CHECK(test::relative_difference(result.topRows(rows), before.topRows(rows) + product) <= tolerance);
   CHECK((result.bottomRows(2) == before.bottomRows(2)));
 
-  Vector<Scalar> packed(reprise::detail::packed_size<Scalar>(rows, depth));
-  reprise::detail::pack(lhs.factor(), packed.data());
-  Matrix<Scalar> with_packed = before;
-  reprise::detail::multiply_add_packed(with_packed.data(), rows + 2, packed.data(), rows, rhs.factor(),
-                                       scratch.data());
-  CHECK(test::relative_difference(with_packed, expected) <= tolerance);
+  // onto itself, onto one column for all, onto nothing; `packed` is as `multiply` left it
+  const std::array<reprise::detail::Term<Scalar>, 1> term{{{packed.data(), rhs.factor()}}};
+  reprise::detail::multiply_packed<Scalar, 1>(result.data(), stride, rows, cols, {result.data(), stride},
+                                              term);
+  CHECK(test::relative_difference(result.topRows(rows), before.topRows(rows) + Scalar(2) * product) <=
+        tolerance);
+  reprise::detail::multiply_packed<Scalar, 1>(result.data(), stride, rows, cols, {before.data(), 0}, term);
+  CHECK(test::relative_difference(result.topRows(rows), product.colwise() + before.col(0).head(rows)) <=
+        tolerance);
+  reprise::detail::multiply_packed<Scalar, 1>(result.data(), stride, rows, cols, {}, term);
+  CHECK(test::relative_difference(result.topRows(rows), product) <= tolerance);
+  CHECK((result.bottomRows(2) == before.bottomRows(2)));
 }
 
 template <typename Scalar>
@@ -79,19 +85,42 @@ TEST_CASE_TEMPLATE("small products equal a plain loop", Scalar, float, double) {
 TEST_CASE_TEMPLATE("products equal a plain loop on either side of each block's border", Scalar, float,
                    double) {
   const double tolerance = std::is_same_v<Scalar, double> ? 1e-13 : 1e-5;
-  for (const Index rows : {191, 192, 193, 385}) check_all_transpositions<Scalar>(rows, 9, 6, tolerance);
+  for (const Index rows : {15, 31, 32, 33, 63, 64, 65, 129})
+    check_all_transpositions<Scalar>(rows, 9, 7, tolerance);
   for (const Index depth : {255, 256, 257, 513}) check_all_transpositions<Scalar>(10, depth, 6, tolerance);
-  for (const Index cols : {511, 512, 513, 1025}) check_all_transpositions<Scalar>(10, 9, cols, tolerance);
-  check_all_transpositions<Scalar>(193, 257, 513, tolerance);
+  for (const Index cols : {2, 6, 8, 9, 10, 11, 12, 13})
+    check_all_transpositions<Scalar>(10, 9, cols, tolerance);
+  check_all_transpositions<Scalar>(67, 257, 13, tolerance);
+}
+
+TEST_CASE_TEMPLATE("a sum of two products, whatever their depths are to a block", Scalar, float, double) {
+  const double tolerance = std::is_same_v<Scalar, double> ? 1e-13 : 1e-5;
+  for (const auto& [first, second] :
+       {std::pair<Index, Index>{1, 5}, {0, 3}, {100, 156}, {256, 7}, {300, 300}}) {
+    CAPTURE(first);
+    CAPTURE(second);
+    constexpr Index rows = 41, cols = 5;
+    const Stored<Scalar> a(rows, first, false, 1), b(first, cols, false, 2);
+    const Stored<Scalar> c(rows, second, true, 3), d(second, cols, true, 4);
+    Vector<Scalar> left(reprise::detail::packed_size<Scalar>(rows, first));
+    Vector<Scalar> right(reprise::detail::packed_size<Scalar>(rows, second));
+    reprise::detail::pack(a.factor(), left.data());
+    reprise::detail::pack(c.factor(), right.data());
+    Matrix<Scalar> result(rows, cols);
+    reprise::detail::multiply_packed<Scalar, 2>(result.data(), rows, rows, cols, {},
+                                                {{{left.data(), b.factor()}, {right.data(), d.factor()}}});
+    const Matrix<Scalar> expected = a.plain().lazyProduct(b.plain()) + c.plain().lazyProduct(d.plain());
+    CHECK(test::relative_difference(result, expected) <= tolerance);
+  }
 }
 
 TEST_CASE("rows of a factor are a factor") {
   for (const bool transposed : {false, true}) {
     const Stored<double> lhs(12, 5, transposed, 1), rhs(5, 7, false, 2);
-    Vector<double> scratch(reprise::detail::product_scratch<double>());
+    Vector<double> packed(reprise::detail::packed_size<double>(4, 5));
     Matrix<double> result = Matrix<double>::Zero(4, 7);
-    const Factor<double> some = lhs.factor().rows_from(6, 4);
-    reprise::detail::multiply_add(result.data(), 4, some, rhs.factor(), scratch.data());
+    reprise::detail::multiply<double>(result.data(), 4, {}, lhs.factor().rows_from(6, 4), rhs.factor(),
+                                      packed.data());
     const Matrix<double> expected = lhs.plain().middleRows(6, 4).lazyProduct(rhs.plain());
     CHECK(test::relative_difference(result, expected) <= 1e-13);
   }
@@ -99,20 +128,21 @@ TEST_CASE("rows of a factor are a factor") {
 
 TEST_CASE("a stored matrix can be read transposed") {
   const Matrix<double> a = test::uniform_matrix<double>(6, 4, 1), b = test::uniform_matrix<double>(6, 3, 2);
-  Vector<double> scratch(reprise::detail::product_scratch<double>());
-  Matrix<double> result = Matrix<double>::Zero(4, 3);
-  reprise::detail::multiply_add(result.data(), 4, reprise::detail::transposed(a.data(), 6, 4),
-                                reprise::detail::as_is(b.data(), 6, 3), scratch.data());
+  Vector<double> packed(reprise::detail::packed_size<double>(4, 6));
+  Matrix<double> result(4, 3);
+  reprise::detail::multiply<double>(result.data(), 4, {}, reprise::detail::transposed(a.data(), 6, 4),
+                                    reprise::detail::as_is(b.data(), 6, 3), packed.data());
   CHECK(test::relative_difference(result, Matrix<double>(a.transpose().lazyProduct(b))) <= 1e-13);
 }
 
-TEST_CASE("a product with nothing to sum leaves the result as it was") {
-  Vector<double> scratch(reprise::detail::product_scratch<double>());
+TEST_CASE("a product with nothing to sum is what it starts from") {
   Matrix<double> result = test::uniform_matrix<double>(3, 2, 1);
   const Matrix<double> before = result;
   const double nothing = 0;
-  reprise::detail::multiply_add(result.data(), 3, reprise::detail::as_is(&nothing, 3, 0),
-                                reprise::detail::as_is(&nothing, 0, 2), scratch.data());
+  double packed = 0;
+  reprise::detail::multiply<double>(result.data(), 3, {result.data(), 3},
+                                    reprise::detail::as_is(&nothing, 3, 0),
+                                    reprise::detail::as_is(&nothing, 0, 2), &packed);
   CHECK((result == before));
 }
 

@@ -3,6 +3,7 @@
 // Everything that needs Eigen only. Files and formats (io/) are included by name, for they need more.
 #include "core/version.hpp"
 #include "data/scalers.hpp"
+#include "layers/lstm_stream.hpp"
 #include "models/autoencoder.hpp"
 #include "outliers/compare_thresholds.hpp"
 #include "outliers/errors.hpp"

@@ -1,15 +1,15 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <algorithm>
+#include <array>
 
+#include "lanes.hpp"
 #include "memory.hpp"
 
-// The one place that touches Eigen::internal. Eigen's `A * B` allocates its packing buffers and chooses its
-// blocking from the caches it finds; here the caller owns the buffers and the blocking is fixed, so that
-// nothing is allocated and the same shapes give the same bits. A left factor that is used many times (the
-// recurrent weights, once a step) is packed once. With REPRISE_PLAIN_KERNELS the same functions are written
-// in plain Eigen, for tests to compare.
+// Matrix products into memory of the caller. Eigen's `A * B` allocates its packing buffers and chooses its
+// blocking from the caches it finds; here nothing is allocated, and the same shapes give the same bits on any
+// machine of one kind. A left factor that is used many times (an LSTM's weights, once a step) is packed once.
+// With REPRISE_PLAIN_KERNELS the same functions are written in plain Eigen, for tests to compare.
 namespace reprise::inline REPRISE_ABI::detail {
 
 /// A column-major matrix factor, read as it stands or transposed.
@@ -37,165 +37,265 @@ Factor<Scalar> transposed(const Scalar* data, Index rows, Index cols) {
   return {data, cols, rows, rows, true};
 }
 
-#ifndef REPRISE_PLAIN_KERNELS
-
-/// Blocks of 192 x 256 stay in a second-level cache of 256 kB and more, a panel of 48 x 256 near the core.
-inline constexpr Index block_rows = 192;
-inline constexpr Index block_depth = 256;
-inline constexpr Index block_cols = 512;
-
+/// What products are added to: a column-major matrix, one column for all (stride 0), or zero (null).
 template <typename Scalar>
-struct Kernel {
-  using Traits = Eigen::internal::gebp_traits<Scalar, Scalar>;
-  using Result = Eigen::internal::blas_data_mapper<Scalar, Index, Eigen::ColMajor, Eigen::Unaligned, 1>;
-  template <int Order>
-  using Source = Eigen::internal::const_blas_data_mapper<Scalar, Index, Order>;
-
-  template <int Order>
-  static void pack_lhs(Scalar* to, const Factor<Scalar>& from, Index row, Index k, Index rows, Index depth) {
-    Eigen::internal::gemm_pack_lhs<Scalar, Index, Source<Order>, Traits::mr, Traits::LhsProgress,
-                                   typename Traits::LhsPacket4Packing, Order>
-        pack;
-    pack(to, Source<Order>(from.data, from.stride).getSubMapper(row, k), depth, rows);
-  }
-  static void pack_lhs(Scalar* to, const Factor<Scalar>& from, Index row, Index k, Index rows, Index depth) {
-    if (from.transposed) {
-      pack_lhs<Eigen::RowMajor>(to, from, row, k, rows, depth);
-    } else {
-      pack_lhs<Eigen::ColMajor>(to, from, row, k, rows, depth);
-    }
-  }
-  template <int Order>
-  static void pack_rhs(Scalar* to, const Factor<Scalar>& from, Index k, Index col, Index depth, Index cols) {
-    Eigen::internal::gemm_pack_rhs<Scalar, Index, Source<Order>, Traits::nr, Order> pack;
-    pack(to, Source<Order>(from.data, from.stride).getSubMapper(k, col), depth, cols);
-  }
-  static void pack_rhs(Scalar* to, const Factor<Scalar>& from, Index k, Index col, Index depth, Index cols) {
-    if (from.transposed) {
-      pack_rhs<Eigen::RowMajor>(to, from, k, col, depth, cols);
-    } else {
-      pack_rhs<Eigen::ColMajor>(to, from, k, col, depth, cols);
-    }
-  }
-  static void multiply_add(Scalar* result, Index stride, const Scalar* lhs, const Scalar* rhs, Index rows,
-                           Index depth, Index cols) {
-    Eigen::internal::gebp_kernel<Scalar, Scalar, Index, Result, Traits::mr, Traits::nr, false, false> gebp;
-    gebp(Result(result, stride), lhs, rhs, rows, depth, cols, Scalar(1));
-  }
+struct Start {
+  const Scalar* data = nullptr;
+  Index stride = 0;
 };
 
-/// Scalars of scratch that `multiply_add` and `multiply_add_packed` need, whatever the sizes.
+/// One product of a sum: a left factor packed by `pack` times a right factor.
 template <typename Scalar>
-constexpr Index product_scratch() {
-  return block_rows * block_depth + block_depth * block_cols;
-}
+struct Term {
+  const Scalar* packed_left;
+  Factor<Scalar> right;
+};
 
+#ifndef REPRISE_PLAIN_KERNELS
+
+/// Rows of a panel: what the innermost loop multiplies with each value of the right factor.
+inline constexpr Index panel_vectors = 4;
+template <typename Scalar>
+inline constexpr Index panel_rows = panel_vectors * lane_count<Scalar>;
+/// Columns that the innermost loop works on: as many as there are registers for panel_vectors sums each.
+inline constexpr int tile_cols = register_bytes == 64 ? 6 : 3;
+/// Depth after which the sums go back to memory: so deep a panel stays in a first-level cache of 32 kB.
+inline constexpr Index block_depth = 256;
+
+/// Scalars that a packed factor takes: its rows up to whole registers.
 template <typename Scalar>
 Index packed_size(Index rows, Index cols) {
-  return rows * cols;
+  constexpr Index lanes = lane_count<Scalar>;
+  return (rows + lanes - 1) / lanes * lanes * cols;
 }
 
-/// Packs a factor that will stand at the left, block by block in the order in which `multiply_add_packed`
-/// reads it.
+/// Packs panel by panel, each column of a panel side by side, the last panel only as many registers high as
+/// it needs and filled up with zeros.
 template <typename Scalar>
-void pack(const Factor<Scalar>& lhs, Scalar* packed) {
-  for (Index k = 0; k < lhs.cols; k += block_depth) {
-    const Index depth = std::min(block_depth, lhs.cols - k);
-    for (Index row = 0; row < lhs.rows; row += block_rows) {
-      const Index rows = std::min(block_rows, lhs.rows - row);
-      Kernel<Scalar>::pack_lhs(packed, lhs, row, k, rows, depth);
-      packed += rows * depth;
+void pack(const Factor<Scalar>& left, Scalar* packed) {
+  constexpr Index lanes = lane_count<Scalar>;
+  for (Index row = 0; row < left.rows; row += panel_rows<Scalar>) {
+    const Index rows = std::min(panel_rows<Scalar>, left.rows - row);
+    const Index height = (rows + lanes - 1) / lanes * lanes;
+    if (left.transposed) {
+      for (Index r = 0; r < rows; ++r) {
+        const Scalar* from = left.data + (row + r) * left.stride;
+        for (Index k = 0; k < left.cols; ++k) packed[k * height + r] = from[k];
+      }
+    } else if (rows == panel_rows<Scalar>) {  // a constant size compiles to moves
+      for (Index k = 0; k < left.cols; ++k)
+        std::copy_n(left.data + row + k * left.stride, panel_rows<Scalar>, packed + k * height);
+    } else {
+      for (Index k = 0; k < left.cols; ++k)
+        std::copy_n(left.data + row + k * left.stride, rows, packed + k * height);
+    }
+    for (Index k = 0; k < left.cols && rows < height; ++k)
+      std::fill(packed + k * height + rows, packed + (k + 1) * height, Scalar(0));
+    packed += height * left.cols;
+  }
+}
+
+/// A stretch of one term's depth, for one panel.
+template <typename Scalar>
+struct Stretch {
+  const Scalar* left = nullptr;
+  const Scalar* right = nullptr;
+  Index depth = 0;
+  Index right_step = 0;    // to the next row of the right factor
+  Index right_column = 0;  // to its next column
+};
+
+/// vectors x cols registers of sums, from `start`, over both stretches, to `result`. Where these are few,
+/// each sum is split by turns of k, so that an addition need not wait for the one before.
+template <int vectors, int cols, typename Scalar>
+REPRISE_DETAIL_INLINE inline void multiply_tile(Scalar* result, Index stride, Start<Scalar> start,
+                                                const std::array<Stretch<Scalar>, 2>& stretches, Index col) {
+  constexpr Index lanes = lane_count<Scalar>;
+  constexpr int turns = vectors * cols >= 8 ? 1 : vectors * cols >= 4 ? 2 : 4;
+  Lanes<Scalar> sum[turns][cols][vectors] = {};
+  if (start.data != nullptr) {
+#pragma GCC unroll 8
+    for (int c = 0; c < cols; ++c) {
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v)
+        sum[0][c][v] = load_lanes(start.data + (col + c) * start.stride + v * lanes);
+    }
+  }
+  for (const Stretch<Scalar>& stretch : stretches) {
+    const Scalar* left = stretch.left;
+    const Scalar* right = stretch.right + col * stretch.right_column;
+    const auto add = [&](int turn) REPRISE_DETAIL_INLINE {
+      Lanes<Scalar> value[cols];
+#pragma GCC unroll 8
+      for (int c = 0; c < cols; ++c) value[c] = same_in_all(right[c * stretch.right_column]);
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) {
+        Lanes<Scalar> factor = load_lanes(left + v * lanes);
+#if defined(__AVX512F__)
+        asm("" : "+v"(factor));  // one load for all columns: g++ would load it again for each
+#elif defined(__SSE2__)
+        asm("" : "+x"(factor));
+#endif
+#pragma GCC unroll 8
+        for (int c = 0; c < cols; ++c) sum[turn][c][v] += factor * value[c];
+      }
+      left += vectors * lanes;
+      right += stretch.right_step;
+    };
+    Index k = 0;
+    for (; k + turns <= stretch.depth; k += turns) {
+#pragma GCC unroll 4
+      for (int turn = 0; turn < turns; ++turn) add(turn);
+    }
+    for (; k < stretch.depth; ++k) add(0);
+  }
+#pragma GCC unroll 8
+  for (int c = 0; c < cols; ++c) {
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) {
+#pragma GCC unroll 4
+      for (int turn = 1; turn < turns; ++turn) sum[0][c][v] += sum[turn][c][v];
+      store_lanes(result + (col + c) * stride + v * lanes, sum[0][c][v]);
     }
   }
 }
 
-/// result (lhs rows x rhs cols, column-major) += lhs * rhs, with lhs packed by `pack`.
-template <typename Scalar>
-void multiply_add_packed(Scalar* result, Index stride, const Scalar* packed, Index lhs_rows,
-                         const Factor<Scalar>& rhs, Scalar* scratch) {
-  for (Index k = 0; k < rhs.rows; k += block_depth) {
-    const Index depth = std::min(block_depth, rhs.rows - k);
-    for (Index col = 0; col < rhs.cols; col += block_cols) {
-      const Index cols = std::min(block_cols, rhs.cols - col);
-      Kernel<Scalar>::pack_rhs(scratch, rhs, k, col, depth, cols);
-      const Scalar* block = packed;
-      for (Index row = 0; row < lhs_rows; row += block_rows) {
-        const Index rows = std::min(block_rows, lhs_rows - row);
-        Kernel<Scalar>::multiply_add(result + row + col * stride, stride, block, scratch, rows, depth, cols);
-        block += rows * depth;
-      }
+/// All columns of one panel of `vectors` registers.
+template <int vectors, typename Scalar>
+void multiply_panel(Scalar* result, Index stride, Index cols, Start<Scalar> start,
+                    const std::array<Stretch<Scalar>, 2>& stretches) {
+  Index col = 0;
+  for (; col + tile_cols <= cols; col += tile_cols)
+    multiply_tile<vectors, tile_cols>(result, stride, start, stretches, col);
+  if constexpr (tile_cols > 4) {
+    if (col + 4 <= cols) {
+      multiply_tile<vectors, 4>(result, stride, start, stretches, col);
+      col += 4;
     }
-    packed += lhs_rows * depth;
+  }
+  if (col + 2 <= cols) {
+    multiply_tile<vectors, 2>(result, stride, start, stretches, col);
+    col += 2;
+  }
+  if (col < cols) multiply_tile<vectors, 1>(result, stride, start, stretches, col);
+}
+template <typename Scalar>
+void multiply_panel(Index vectors, Scalar* result, Index stride, Index cols, Start<Scalar> start,
+                    const std::array<Stretch<Scalar>, 2>& stretches) {
+  switch (vectors) {
+    case 4: return multiply_panel<4>(result, stride, cols, start, stretches);
+    case 3: return multiply_panel<3>(result, stride, cols, start, stretches);
+    case 2: return multiply_panel<2>(result, stride, cols, start, stretches);
+    default: return multiply_panel<1>(result, stride, cols, start, stretches);
   }
 }
 
-/// result (lhs rows x rhs cols, column-major with the given stride) += lhs * rhs.
+/// The same for a last panel whose registers reach beyond its rows: column by column through a buffer.
 template <typename Scalar>
-void multiply_add(Scalar* result, Index stride, const Factor<Scalar>& lhs, const Factor<Scalar>& rhs,
-                  Scalar* scratch) {
-  Scalar* const block = scratch;
-  Scalar* const panel = scratch + block_rows * block_depth;
-  for (Index k = 0; k < lhs.cols; k += block_depth) {
-    const Index depth = std::min(block_depth, lhs.cols - k);
-    for (Index col = 0; col < rhs.cols; col += block_cols) {
-      const Index cols = std::min(block_cols, rhs.cols - col);
-      Kernel<Scalar>::pack_rhs(panel, rhs, k, col, depth, cols);
-      for (Index row = 0; row < lhs.rows; row += block_rows) {
-        const Index rows = std::min(block_rows, lhs.rows - row);
-        Kernel<Scalar>::pack_lhs(block, lhs, row, k, rows, depth);
-        Kernel<Scalar>::multiply_add(result + row + col * stride, stride, block, panel, rows, depth, cols);
+void multiply_last_panel(Index rows, Scalar* result, Index stride, Index cols, Start<Scalar> start,
+                         std::array<Stretch<Scalar>, 2> stretches) {
+  constexpr Index lanes = lane_count<Scalar>;
+  constexpr Index height = panel_rows<Scalar>;
+  std::array<Scalar, static_cast<std::size_t>(height * tile_cols)> buffer{};
+  for (Index col = 0; col < cols; col += tile_cols) {
+    const Index count = std::min<Index>(tile_cols, cols - col);
+    for (Index c = 0; c < count && start.data != nullptr; ++c)
+      std::copy_n(start.data + (col + c) * start.stride, rows, buffer.data() + c * height);
+    multiply_panel((rows + lanes - 1) / lanes, buffer.data(), height, count,
+                   start.data == nullptr ? Start<Scalar>{} : Start<Scalar>{buffer.data(), height}, stretches);
+    for (Index c = 0; c < count; ++c)
+      std::copy_n(buffer.data() + c * height, rows, result + (col + c) * stride);
+    for (Stretch<Scalar>& stretch : stretches) stretch.right += count * stretch.right_column;
+  }
+}
+
+/// result (rows x cols, column-major) = start + the sum of the terms. `result` may be `start`.
+template <typename Scalar, std::size_t count>
+void multiply_packed(Scalar* result, Index stride, Index rows, Index cols, Start<Scalar> start,
+                     const std::array<Term<Scalar>, count>& terms) {
+  constexpr Index lanes = lane_count<Scalar>;
+  for (Index row = 0; row < rows; row += panel_rows<Scalar>) {
+    const Index panel = std::min(panel_rows<Scalar>, rows - row);
+    const Index height = (panel + lanes - 1) / lanes * lanes;
+    Start<Scalar> from = start;
+    if (from.data != nullptr) from.data += row;
+    std::size_t term = 0;
+    Index done = 0;  // of this term's depth
+    do {
+      std::array<Stretch<Scalar>, 2> stretches{};
+      Index room = block_depth;
+      for (std::size_t s = 0; s < 2 && term < count && room > 0; ++s) {
+        const Factor<Scalar>& right = terms[term].right;
+        const Index depth = std::min(room, right.rows - done);
+        const Index step = right.transposed ? right.stride : 1;
+        stretches[s] = {terms[term].packed_left + row * right.rows + done * height, right.data + done * step,
+                        depth, step, right.transposed ? 1 : right.stride};
+        room -= depth;
+        done += depth;
+        if (done == right.rows) {
+          ++term;
+          done = 0;
+        }
       }
-    }
+      if (panel == height) {
+        multiply_panel(height / lanes, result + row, stride, cols, from, stretches);
+      } else {
+        multiply_last_panel(panel, result + row, stride, cols, from, stretches);
+      }
+      from = {result + row, stride};
+    } while (term < count);
   }
 }
 
 #else
 
 template <typename Scalar>
-constexpr Index product_scratch() {
-  return 0;
-}
-
-template <typename Scalar>
 Index packed_size(Index rows, Index cols) {
   return rows * cols;
 }
 
 template <typename Scalar>
-void pack(const Factor<Scalar>& lhs, Scalar* packed) {
-  MatrixMap<Scalar> to(packed, lhs.rows, lhs.cols, Eigen::OuterStride<>(lhs.rows));
-  if (lhs.transposed) {
-    to = ConstMatrixMap<Scalar>(lhs.data, lhs.cols, lhs.rows, Eigen::OuterStride<>(lhs.stride)).transpose();
+void pack(const Factor<Scalar>& left, Scalar* packed) {
+  MatrixMap<Scalar> to(packed, left.rows, left.cols, Eigen::OuterStride<>(left.rows));
+  if (left.transposed) {
+    to = ConstMatrixMap<Scalar>(left.data, left.cols, left.rows, Eigen::OuterStride<>(left.stride))
+             .transpose();
   } else {
-    to = ConstMatrixMap<Scalar>(lhs.data, lhs.rows, lhs.cols, Eigen::OuterStride<>(lhs.stride));
+    to = ConstMatrixMap<Scalar>(left.data, left.rows, left.cols, Eigen::OuterStride<>(left.stride));
   }
 }
 
-template <typename Scalar>
-void multiply_add(Scalar* result, Index stride, const Factor<Scalar>& lhs, const Factor<Scalar>& rhs,
-                  Scalar*) {
-  MatrixMap<Scalar> to(result, lhs.rows, rhs.cols, Eigen::OuterStride<>(stride));
-  const ConstMatrixMap<Scalar> a(lhs.data, lhs.transposed ? lhs.cols : lhs.rows,
-                                 lhs.transposed ? lhs.rows : lhs.cols, Eigen::OuterStride<>(lhs.stride));
-  const ConstMatrixMap<Scalar> b(rhs.data, rhs.transposed ? rhs.cols : rhs.rows,
-                                 rhs.transposed ? rhs.rows : rhs.cols, Eigen::OuterStride<>(rhs.stride));
-  if (lhs.transposed && rhs.transposed) {
-    to += a.transpose().lazyProduct(b.transpose());
-  } else if (lhs.transposed) {
-    to += a.transpose().lazyProduct(b);
-  } else if (rhs.transposed) {
-    to += a.lazyProduct(b.transpose());
-  } else {
-    to += a.lazyProduct(b);
+template <typename Scalar, std::size_t count>
+void multiply_packed(Scalar* result, Index stride, Index rows, Index cols, Start<Scalar> start,
+                     const std::array<Term<Scalar>, count>& terms) {
+  MatrixMap<Scalar> to(result, rows, cols, Eigen::OuterStride<>(stride));
+  if (start.data == nullptr) {
+    to.setZero();
+  } else if (start.data != result) {
+    to = ConstMatrixMap<Scalar>(start.data, rows, cols, Eigen::OuterStride<>(start.stride));
   }
-}
-
-template <typename Scalar>
-void multiply_add_packed(Scalar* result, Index stride, const Scalar* packed, Index lhs_rows,
-                         const Factor<Scalar>& rhs, Scalar* scratch) {
-  multiply_add(result, stride, as_is(packed, lhs_rows, rhs.rows), rhs, scratch);
+  for (const Term<Scalar>& term : terms) {
+    const Factor<Scalar>& right = term.right;
+    const ConstMatrixMap<Scalar> a(term.packed_left, rows, right.rows, Eigen::OuterStride<>(rows));
+    if (right.transposed) {
+      to += a.lazyProduct(
+          ConstMatrixMap<Scalar>(right.data, right.cols, right.rows, Eigen::OuterStride<>(right.stride))
+              .transpose());
+    } else {
+      to += a.lazyProduct(
+          ConstMatrixMap<Scalar>(right.data, right.rows, right.cols, Eigen::OuterStride<>(right.stride)));
+    }
+  }
 }
 
 #endif
+
+/// result = start + left * right; packs left into `scratch`, packed_size(left.rows, left.cols) scalars.
+template <typename Scalar>
+void multiply(Scalar* result, Index stride, Start<Scalar> start, const Factor<Scalar>& left,
+              const Factor<Scalar>& right, Scalar* scratch) {
+  pack(left, scratch);
+  multiply_packed<Scalar, 1>(result, stride, left.rows, right.cols, start, {{{scratch, right}}});
+}
 
 }  // namespace reprise::inline REPRISE_ABI::detail

@@ -40,17 +40,24 @@ struct SequenceView {
   Index features = 0;
   Index batch = 0;
   Index steps = 0;
+  /// Whether all steps are the same, and only one is in memory. Layers that take such an input say so.
+  bool repeated = false;
 
   SequenceView() = default;
-  SequenceView(Scalar* values, Index features_, Index batch_, Index steps_)
-      : data(values), features(features_), batch(batch_), steps(steps_) {}
+  SequenceView(Scalar* values, Index features_, Index batch_, Index steps_, bool repeated_ = false)
+      : data(values), features(features_), batch(batch_), steps(steps_), repeated(repeated_) {}
   /// A view for writing is also one for reading.
   template <typename Writable>
     requires(std::is_const_v<Scalar> && std::is_same_v<Writable, Value>)
   SequenceView(const SequenceView<Writable>& other)
-      : data(other.data), features(other.features), batch(other.batch), steps(other.steps) {}
+      : data(other.data),
+        features(other.features),
+        batch(other.batch),
+        steps(other.steps),
+        repeated(other.repeated) {}
 
   SequenceShape shape() const { return {features, steps}; }
+  Index stored_steps() const { return repeated ? 1 : steps; }
   Index size() const { return features * batch * steps; }
   /// features x batch, the batch at step t.
   Block step(Index t) const { return Block(data + t * features * batch, features, batch); }

@@ -77,45 +77,53 @@ class Dense {
     detail::initialize<Scalar>(options_.bias_initializer, {bias(theta).data(), units(), 1}, random);
   }
 
-  /// The tape keeps dz.
-  Index tape_size(SequenceShape in, Index batch) const { return units() * in.steps * batch; }
-  Index scratch_size(SequenceShape, Index) const { return detail::product_scratch<Scalar>(); }
+  Index tape_size(SequenceShape, Index) const { return 0; }
+  Index scratch_size(SequenceShape in, Index batch) const { return scratch(nullptr, in.steps * batch).size; }
 
-  void forward(const Scalar* theta, Input x, Output y, Scalar*, Scalar* scratch, const LayerContext&) const {
-    if (options_.use_bias) {
-      y.matrix().colwise() = Vector<Scalar>::Map(bias(theta).data(), units());
-    } else {
-      y.matrix().setZero();
-    }
+  void forward(const Scalar* theta, Input x, Output y, Scalar*, Scalar* scratch_memory,
+               const LayerContext&) const {
     const Index columns = x.batch * x.steps;
-    detail::multiply_add(y.data, units(), detail::as_is(theta, units(), inputs()),
-                         detail::as_is(x.data, inputs(), columns), scratch);
+    const Scratch s = scratch(scratch_memory, columns);
+    detail::multiply(y.data, units(), {options_.use_bias ? bias(theta).data() : nullptr, 0},
+                     detail::as_is(theta, units(), inputs()), detail::as_is(x.data, inputs(), columns),
+                     s.packed);
     detail::apply_activation<Scalar>(options_.activation, y.data, units(), y.data, units(), units(), columns);
   }
-  void infer(const Scalar* theta, Input x, Output y, Scalar* scratch, const LayerContext& context) const {
-    forward(theta, x, y, nullptr, scratch, context);
+  void infer(const Scalar* theta, Input x, Output y, Scalar* scratch_memory,
+             const LayerContext& context) const {
+    forward(theta, x, y, nullptr, scratch_memory, context);
   }
-  void backward(const Scalar* theta, Input x, Input y, Input dy, Output dx, Scalar* tape, Scalar* scratch,
-                const LayerContext&) const {
+  void backward(const Scalar* theta, Input x, Input y, Input dy, Output dx, Scalar*, Scalar* scratch_memory,
+                Scalar* gradient, const LayerContext&) const {
     const Index columns = x.batch * x.steps;
-    std::copy_n(dy.data, dy.size(), tape);
-    detail::multiply_by_derivative(options_.activation, y.data, units(), tape, units(), units(), columns);
+    const Scratch s = scratch(scratch_memory, columns);
+    std::copy_n(dy.data, dy.size(), s.dz);
+    detail::multiply_by_derivative(options_.activation, y.data, units(), s.dz, units(), units(), columns);
+    const auto dz = detail::as_is<Scalar>(s.dz, units(), columns);
+    detail::multiply(gradient, units(), {gradient, units()}, dz,
+                     detail::transposed(x.data, inputs(), columns), s.packed);
+    if (options_.use_bias)
+      bias(gradient) += Eigen::Map<const Matrix<Scalar>>(s.dz, units(), columns).rowwise().sum();
     if (dx.data == nullptr) return;
-    dx.matrix().setZero();
-    detail::multiply_add(dx.data, inputs(), detail::transposed(theta, units(), inputs()),
-                         detail::as_is<Scalar>(tape, units(), columns), scratch);
-  }
-  Index gradient_parts() const { return 1; }
-  void parameter_gradient(Input x, Input, Scalar* tape, Index, Scalar* gradient, Scalar* scratch,
-                          const LayerContext&) const {
-    const Index columns = x.batch * x.steps;
-    detail::multiply_add(gradient, units(), detail::as_is<Scalar>(tape, units(), columns),
-                         detail::transposed(x.data, inputs(), columns), scratch);
-    if (!options_.use_bias) return;
-    bias(gradient) += Eigen::Map<const Matrix<Scalar>>(tape, units(), columns).rowwise().sum();
+    detail::multiply(dx.data, inputs(), {}, detail::transposed(theta, units(), inputs()), dz, s.packed);
   }
 
  private:
+  struct Scratch {
+    Scalar *packed, *dz;
+    Index size;
+  };
+  Scratch scratch(Scalar* memory, Index columns) const {
+    detail::Carver<Scalar> carve(memory);
+    Scratch s{};
+    s.packed = carve.take(std::max({detail::packed_size<Scalar>(units(), inputs()),
+                                    detail::packed_size<Scalar>(inputs(), units()),
+                                    detail::packed_size<Scalar>(units(), columns)}));
+    s.dz = carve.take(units() * columns);
+    s.size = carve.used();
+    return s;
+  }
+
   Index inputs_;
   DenseOptions options_;
 };

@@ -35,15 +35,13 @@ class Dropout {
   void infer(const Scalar*, Input x, Output y, Scalar*, const LayerContext&) const {
     y.matrix() = x.matrix();
   }
-  void backward(const Scalar*, Input x, Input, Input dy, Output dx, Scalar* tape, Scalar*,
+  void backward(const Scalar*, Input x, Input, Input dy, Output dx, Scalar* tape, Scalar*, Scalar*,
                 const LayerContext&) const {
     if (dx.data == nullptr) return;
     Eigen::Map<Vector<Scalar>>(dx.data, x.size()) =
         Eigen::Map<const Vector<Scalar>>(tape, x.size())
             .cwiseProduct(Eigen::Map<const Vector<Scalar>>(dy.data, x.size()));
   }
-  Index gradient_parts() const { return 0; }
-  void parameter_gradient(Input, Input, Scalar*, Index, Scalar*, Scalar*, const LayerContext&) const {}
 
  private:
   /// A sample's numbers are those of all its steps side by side, brought into the time-major order

@@ -31,8 +31,8 @@ struct LayerContext {
 ///
 /// * `forward` for training keeps on the tape what `backward` needs; `infer` keeps nothing.
 /// * `backward` turns the gradient of the output into that of the input (none where it has no data) and
-///   leaves on the tape what `parameter_gradient` needs. That one *adds* one of `gradient_parts()` parts of
-///   the gradient of the parameters; parts touch different rows, so that threads may share them.
+/// *adds*
+///   the gradient of the parameters.
 template <typename L>
 concept Layer = requires(const L layer, typename L::Scalar* mutable_data, const typename L::Scalar* data,
                          SequenceShape shape, Index batch, SequenceView<const typename L::Scalar> in,
@@ -45,9 +45,7 @@ concept Layer = requires(const L layer, typename L::Scalar* mutable_data, const 
   { layer.scratch_size(shape, batch) } -> std::same_as<Index>;
   layer.forward(data, in, out, mutable_data, mutable_data, context);
   layer.infer(data, in, out, mutable_data, context);
-  layer.backward(data, in, out, out, out, mutable_data, mutable_data, context);
-  { layer.gradient_parts() } -> std::same_as<Index>;
-  layer.parameter_gradient(in, out, mutable_data, Index{}, mutable_data, mutable_data, context);
+  layer.backward(data, in, out, out, out, mutable_data, mutable_data, mutable_data, context);
 };
 
 namespace detail {

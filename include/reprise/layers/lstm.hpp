@@ -27,10 +27,12 @@ struct LstmMasks {
   const Scalar* recurrent = nullptr;
 };
 
-/// An LSTM over a whole sequence: the equations of `LstmCell`, with the input projections of all steps as one
-/// product before the loop over time, and backpropagation through time as one reverse sweep (Werbos 1990).
+/// An LSTM over a whole sequence: the equations of `LstmCell`, and backpropagation through time as one
+/// reverse sweep (Werbos 1990). The weights are packed once for all steps.
 ///
-/// Shapes: input I x batch x T; output H x batch x T with return_sequences, else H x batch x 1.
+/// Shapes: input I x batch x T; output H x batch x T with return_sequences, else H x batch x 1. Where every
+/// step of the input is the same (`SequenceView::repeated`), W x is computed once, and its gradient from the
+/// sum of dz over the steps.
 template <typename Scalar_, int Inputs = Eigen::Dynamic, int Units = Eigen::Dynamic>
 class Lstm {
  public:
@@ -66,28 +68,26 @@ class Lstm {
     const Index H = units(), B = x.batch, T = x.steps, I = x.features;
     const Tape t = tape(tape_memory, T, B);
     const Scratch s = scratch(scratch_memory, T, B);
-
     set_or_zero(t.initial_h, states.initial_h, H * B);
     set_or_zero(t.initial_c, states.initial_c, H * B);
-    take_masks(options().dropout, I, B, detail::Purpose::dropout, masks.inputs, t.input_masks, context);
+    take_masks(options().dropout, I, B, detail::Purpose::dropout, masks.inputs, t.masks.inputs, context);
     take_masks(options().recurrent_dropout, H, B, detail::Purpose::recurrent_dropout, masks.recurrent,
-               t.recurrent_masks, context);
+               t.masks.recurrent, context);
 
-    project_inputs(theta, x, t.gates, t.input_masks, s);
-    pack_recurrent(theta, false, s);
-    for (Index k = 0; k < T; ++k) {  // k counts in the order of reading, time(k) in that of the input
-      const Index time = time_of(k, T);
-      const Scalar* h_prev = k == 0 ? t.initial_h : t.hidden + time_of(k - 1, T) * H * B;
-      const Scalar* c_prev = k == 0 ? t.initial_c : t.cell + time_of(k - 1, T) * H * B;
-      Scalar* gates = t.gates + time * 4 * H * B;
-      Scalar* h = t.hidden + time * H * B;
-      add_recurrent(gates, h_prev, t.recurrent_masks, B, s);
-      cell_.gates_forward(gates, c_prev, t.cell + time * H * B, t.activated_cell + time * H * B, h, B);
-      if (options().return_sequences) std::copy_n(h, H * B, y.data + k * H * B);
+    Scalar* const hidden = options().return_sequences ? y.data : t.hidden;
+    pack_weights(theta, false, s);
+    if (x.repeated) project_input(theta, x, t.masks, s);
+    for (Index k = 0; k < T; ++k) {
+      const Scalar* h_prev = k == 0 ? t.initial_h : hidden + (k - 1) * H * B;
+      const Scalar* c_prev = k == 0 ? t.initial_c : t.cell + (k - 1) * H * B;
+      Scalar* gates = t.gates + k * 4 * H * B;
+      preactivations(theta, x, k, h_prev, t.masks, gates, s);
+      cell_.gates_forward(gates, c_prev, t.cell + k * H * B, t.activated_cell + k * H * B, hidden + k * H * B,
+                          B);
     }
-    const Index last = time_of(T - 1, T) * H * B;
-    if (!options().return_sequences) std::copy_n(t.hidden + last, H * B, y.data);
-    if (states.final_h != nullptr) std::copy_n(t.hidden + last, H * B, states.final_h);
+    const Index last = (T - 1) * H * B;
+    if (!options().return_sequences) std::copy_n(hidden + last, H * B, y.data);
+    if (states.final_h != nullptr) std::copy_n(hidden + last, H * B, states.final_h);
     if (states.final_c != nullptr) std::copy_n(t.cell + last, H * B, states.final_c);
   }
 
@@ -98,120 +98,114 @@ class Lstm {
     const Scratch s = scratch(scratch_memory, T, B);
     set_or_zero(s.h, states.initial_h, H * B);
     set_or_zero(s.c, states.initial_c, H * B);
-    pack_recurrent(theta, false, s);
-    for (Index first = 0; first < T; first += steps_at_once) {
-      const Index steps = std::min(steps_at_once, T - first);
-      const Index begin = options().go_backwards ? T - first - steps : first;
-      project_inputs(theta, Input(x.data + begin * x.features * B, x.features, B, steps), s.gates, nullptr,
-                     s);
-      for (Index k = 0; k < steps; ++k) {
-        Scalar* gates = s.gates + time_of(k, steps) * 4 * H * B;
-        add_recurrent(gates, s.h, nullptr, B, s);
-        cell_.gates_forward(gates, s.c, s.c, s.h, s.h, B);
-        if (options().return_sequences) std::copy_n(s.h, H * B, y.data + (first + k) * H * B);
-      }
+    pack_weights(theta, false, s);
+    if (x.repeated) project_input(theta, x, {}, s);
+    const Scalar* h_prev = s.h;
+    for (Index k = 0; k < T; ++k) {
+      Scalar* h = options().return_sequences ? y.data + k * H * B : s.h;
+      preactivations(theta, x, k, h_prev, {}, s.dz, s);
+      cell_.gates_forward(s.dz, s.c, s.c, h, h, B);
+      h_prev = h;
     }
     if (!options().return_sequences) std::copy_n(s.h, H * B, y.data);
-    if (states.final_h != nullptr) std::copy_n(s.h, H * B, states.final_h);
+    if (states.final_h != nullptr) std::copy_n(h_prev, H * B, states.final_h);
     if (states.final_c != nullptr) std::copy_n(s.c, H * B, states.final_c);
   }
 
-  /// `dy` is the gradient of the output. Leaves dz of all steps on the tape, in place of the gates.
-  void backward(const Scalar* theta, Input x, Input, Input dy, Output dx, Scalar* tape_memory,
-                Scalar* scratch_memory, const LayerContext&, const LstmStates<Scalar>& states = {}) const {
+  /// `dy` is the gradient of the output. dW, dU and db are added to `gradient`; `dx` is set where it has
+  /// data. The tape is only read.
+  void backward(const Scalar* theta, Input x, Input y, Input dy, Output dx, Scalar* tape_memory,
+                Scalar* scratch_memory, Scalar* gradient, const LayerContext&,
+                const LstmStates<Scalar>& states = {}) const {
     const Index H = units(), B = x.batch, T = x.steps;
+    const bool sequences = options().return_sequences;
     const Tape t = tape(tape_memory, T, B);
     const Scratch s = scratch(scratch_memory, T, B);
-    Scalar* dh = s.h;
-    Scalar* dc = s.c;
+    const Scalar* hidden = sequences ? y.data : t.hidden;
+    Scalar* const dh = s.h;
+    Scalar* const dc = s.c;
     set_or_zero(dh, states.final_h_gradient, H * B);
     set_or_zero(dc, states.final_c_gradient, H * B);
-    if (!options().return_sequences) add(dh, dy.data, H * B);
+    add(dh, dy.data + (sequences ? (T - 1) * H * B : 0), H * B);
+    if (x.repeated) std::fill_n(s.repeated, 4 * H * B, Scalar(0));
 
-    pack_recurrent(theta, true, s);
-    for (Index k = T - 1; k >= 0; --k) {
-      const Index time = time_of(k, T);
-      if (options().return_sequences) add(dh, dy.data + k * H * B, H * B);
-      const Scalar* c_prev = k == 0 ? t.initial_c : t.cell + time_of(k - 1, T) * H * B;
-      Scalar* gates = t.gates + time * 4 * H * B;
-      cell_.gates_backward(gates, c_prev, t.activated_cell + time * H * B, dh, dc, s.gates, B);
-      if (k > 0 || states.initial_h_gradient != nullptr)
-        recurrent_gradient(dh, gates, t.recurrent_masks, B, s);
+    pack_weights(theta, true, s);
+    // A few steps at a time: enough columns of dz for the products that make the weights' gradients, and few
+    // enough to be still in a cache near the core by then.
+    for (Index last = T; last > 0;) {
+      const Index first = std::max(Index(0), last - steps_at_once(T, B));
+      for (Index k = last - 1; k >= first; --k) {
+        Scalar* dz = s.dz + (k - first) * 4 * H * B;
+        const Scalar* c_prev = k == 0 ? t.initial_c : t.cell + (k - 1) * H * B;
+        cell_.gates_backward(t.gates + k * 4 * H * B, c_prev, t.activated_cell + k * H * B, dh, dc, dz, B);
+        if (x.repeated) add(s.repeated, dz, 4 * H * B);
+        if (k > 0 || states.initial_h_gradient != nullptr) {
+          const Scalar* dy_before = sequences && k > 0 ? dy.data + (k - 1) * H * B : nullptr;
+          previous_gradient(dh, {dy_before, H}, dz, s.recurrent, H, t.masks.recurrent, s.masked_h, B);
+        }
+      }
+      // Steps whose inputs and previous states stand side by side are one product.
+      const bool one_by_one =
+          options().go_backwards || t.masks.inputs != nullptr || t.masks.recurrent != nullptr;
+      for (Index k = first, steps = 0; k < last; k += steps) {
+        steps = k == 0 || one_by_one ? 1 : last - k;
+        const Scalar* dz = s.dz + (k - first) * 4 * H * B;
+        const Scalar* h_prev = k == 0 ? t.initial_h : hidden + (k - 1) * H * B;
+        pack_dz(dz, B * steps, s);
+        recurrent_kernel_gradient(h_prev, B * steps, t.masks, gradient, s);
+        if (!x.repeated) input_gradients(dz, x, k, steps, t.masks, dx, gradient, s);
+        if (!x.repeated) bias_gradient(dz, B * steps, gradient);
+      }
+      last = first;
+    }
+    if (x.repeated) {
+      pack_dz(s.repeated, B, s);
+      input_gradients(s.repeated, x, 0, 1, t.masks, dx, gradient, s);
+      bias_gradient(s.repeated, B, gradient);
     }
     if (states.initial_h_gradient != nullptr) std::copy_n(dh, H * B, states.initial_h_gradient);
     if (states.initial_c_gradient != nullptr) std::copy_n(dc, H * B, states.initial_c_gradient);
-    if (dx.data != nullptr) input_gradient(theta, x, t, dx, s);
-  }
-
-  /// Large layers and those with a mask for each gate are split by gate.
-  Index gradient_parts() const { return mask_count() == 4 || units() >= 64 ? 4 : 1; }
-
-  /// Adds part `part` of dW, dU and db, each one product over all steps.
-  void parameter_gradient(Input x, Input, Scalar* tape_memory, Index part, Scalar* gradient,
-                          Scalar* scratch_memory, const LayerContext&) const {
-    const Index H = units(), B = x.batch, T = x.steps, I = x.features;
-    const Tape t = tape(tape_memory, T, B);
-    const Scratch s = scratch(scratch_memory, T, B);
-    const Index rows = 4 * H / gradient_parts();
-    const Index first = part * rows;
-    // dZ, (its rows) x (B * T), in the order of the input's time
-    const detail::Factor<Scalar> dz = detail::as_is(t.gates, 4 * H, B * T).rows_from(first, rows);
-    const auto dz_of = [&](Index time, Index steps) {
-      return detail::Factor<Scalar>{dz.data + time * 4 * H * B, rows, B * steps, 4 * H};
-    };
-    Scalar* dw = gradient + first;
-    Scalar* du = gradient + 4 * H * I + first;
-
-    for (Index time = 0; t.input_masks != nullptr && time < T; ++time) {
-      masked(s.masked, x.data + time * I * B, t.input_masks + (mask_count() == 4 ? part * I * B : 0), I * B);
-      detail::multiply_add(dw, 4 * H, dz_of(time, 1), detail::transposed<Scalar>(s.masked, I, B), s.product);
-    }
-    if (t.input_masks == nullptr) {
-      detail::multiply_add(dw, 4 * H, dz, detail::transposed(x.data, I, B * T), s.product);
-    }
-
-    // dU pairs dz of each step with h of the step read before it.
-    const auto pair = [&](Index time, Index steps, const Scalar* h_prev) {
-      if (t.recurrent_masks == nullptr) {
-        detail::multiply_add(du, 4 * H, dz_of(time, steps), detail::transposed(h_prev, H, B * steps),
-                             s.product);
-        return;
-      }
-      for (Index k = 0; k < steps; ++k) {
-        masked(s.masked, h_prev + k * H * B, t.recurrent_masks + part * H * B, H * B);
-        detail::multiply_add(du, 4 * H, dz_of(time + k, 1), detail::transposed<Scalar>(s.masked, H, B),
-                             s.product);
-      }
-    };
-    pair(time_of(0, T), 1, t.initial_h);
-    if (T > 1 && options().go_backwards) pair(0, T - 1, t.hidden + H * B);
-    if (T > 1 && !options().go_backwards) pair(1, T - 1, t.hidden);
-
-    if (options().use_bias) {
-      Eigen::Map<Vector<Scalar>> db(gradient + 4 * H * (I + H) + first, rows);
-      for (Index column = 0; column < B * T; ++column) {
-        db += Eigen::Map<const Vector<Scalar>>(dz.data + column * 4 * H, rows);
-      }
-    }
   }
 
  private:
-  /// Steps whose input projections are one product at inference.
-  static constexpr Index steps_at_once = 16;
+  using Factor = detail::Factor<Scalar>;
+  using Start = detail::Start<Scalar>;
+  template <std::size_t count>
+  using Terms = std::array<detail::Term<Scalar>, count>;
 
+  // Everything with a step is in the order of reading, also with go_backwards. With return_sequences the
+  // hidden states are the output.
+  struct Masks {
+    Scalar *inputs = nullptr, *recurrent = nullptr;
+  };
   struct Tape {
-    Scalar *gates, *cell, *activated_cell, *hidden, *initial_h, *initial_c, *input_masks, *recurrent_masks;
+    Scalar *gates, *cell, *activated_cell, *hidden, *initial_h, *initial_c;
+    Masks masks;
     Index size;
   };
   struct Scratch {
-    Scalar *product, *packed, *h, *c, *gates, *masked;
+    /// W and U, or their transposes, packed.
+    Scalar *kernel, *recurrent;
+    /// States at inference, their gradients backwards.
+    Scalar *h, *c;
+    /// dz of a few steps, as it is and packed; at inference the gates of one.
+    Scalar *dz, *packed_dz;
+    /// Of an input that is the same at every step: W x + b, or the sum of dz.
+    Scalar* repeated;
+    Scalar *masked_x, *masked_h;
     Index size;
   };
 
-  /// Keras draws one mask for each gate, for x and h alike, when recurrent_dropout is on; else one for x.
-  Index mask_count() const { return options().recurrent_dropout > 0 ? 4 : 1; }
+  /// Blocks of rows of W and U that see the same x and h: Keras draws one mask for each gate, for x and h
+  /// alike, when recurrent_dropout is on; else one for x.
+  Index blocks() const { return options().recurrent_dropout > 0 ? 4 : 1; }
+  Index block_rows() const { return 4 * units() / blocks(); }
 
-  // Everything with a step is in the order of the input's time, also with go_backwards.
+  static Index steps_at_once(Index T, Index B) {
+    constexpr Index columns = 128;
+    return std::clamp<Index>(columns / B, 1, T);
+  }
+
   Tape tape(Scalar* memory, Index T, Index B) const {
     const Index H = units(), I = cell_.inputs();
     detail::Carver<Scalar> carve(memory);
@@ -219,33 +213,30 @@ class Lstm {
     t.gates = carve.take(4 * H * B * T);
     t.cell = carve.take(H * B * T);
     t.activated_cell = carve.take(H * B * T);
-    t.hidden = carve.take(H * B * T);
+    if (!options().return_sequences) t.hidden = carve.take(H * B * T);
     t.initial_h = carve.take(H * B);
     t.initial_c = carve.take(H * B);
-    if (options().dropout > 0) t.input_masks = carve.take(mask_count() * I * B);
-    if (options().recurrent_dropout > 0) t.recurrent_masks = carve.take(4 * H * B);
+    if (options().dropout > 0) t.masks.inputs = carve.take(blocks() * I * B);
+    if (options().recurrent_dropout > 0) t.masks.recurrent = carve.take(4 * H * B);
     t.size = carve.used();
     return t;
   }
   Scratch scratch(Scalar* memory, Index T, Index B) const {
-    const Index H = units(), I = cell_.inputs();
+    const Index H = units(), I = cell_.inputs(), columns = B * steps_at_once(T, B);
     detail::Carver<Scalar> carve(memory);
     Scratch s{};
-    s.product = carve.take(detail::product_scratch<Scalar>());
-    s.packed = carve.take(options().recurrent_dropout > 0 ? 4 * packed_gate()
-                                                          : detail::packed_size<Scalar>(4 * H, H));
+    s.kernel = carve.take(blocks() * packed_block(I));
+    s.recurrent = carve.take(blocks() * packed_block(H));
     s.h = carve.take(H * B);
     s.c = carve.take(H * B);
-    s.gates = carve.take(4 * H * B * std::min(T, steps_at_once));
-    if (options().dropout > 0 || options().recurrent_dropout > 0) s.masked = carve.take(std::max(I, H) * B);
+    s.dz = carve.take(4 * H * columns);
+    s.packed_dz = carve.take(blocks() * detail::packed_size<Scalar>(block_rows(), columns));
+    s.repeated = carve.take(4 * H * B);
+    s.masked_x = carve.take(I * B);
+    s.masked_h = carve.take(H * B);
     s.size = carve.used();
     return s;
   }
-
-  /// From one gate's packed block to the next; the kernel loads packed factors aligned.
-  Index packed_gate() const { return detail::whole_packets(detail::packed_size<Scalar>(units(), units())); }
-
-  Index time_of(Index k, Index T) const { return options().go_backwards ? T - 1 - k : k; }
 
   static void set_or_zero(Scalar* to, const Scalar* from, Index count) {
     if (from == nullptr) {
@@ -257,16 +248,27 @@ class Lstm {
   static void add(Scalar* to, const Scalar* from, Index count) {
     Eigen::Map<Vector<Scalar>>(to, count) += Eigen::Map<const Vector<Scalar>>(from, count);
   }
-  static void masked(Scalar* to, const Scalar* from, const Scalar* mask, Index count) {
-    Eigen::Map<Vector<Scalar>>(to, count) = Eigen::Map<const Vector<Scalar>>(from, count)
-                                                .cwiseProduct(Eigen::Map<const Vector<Scalar>>(mask, count));
+  /// `values` where there is no mask, else their product in `buffer`.
+  static const Scalar* masked(const Scalar* values, const Scalar* mask, Index count, Scalar* buffer) {
+    if (mask == nullptr) return values;
+    Eigen::Map<Vector<Scalar>>(buffer, count) =
+        Eigen::Map<const Vector<Scalar>>(values, count)
+            .cwiseProduct(Eigen::Map<const Vector<Scalar>>(mask, count));
+    return buffer;
+  }
+  static const Scalar* block_of(const Scalar* masks, Index block, Index count) {
+    return masks == nullptr ? nullptr : masks + block * count;
+  }
+  /// Where the input of step k, in the order of reading, stands in time.
+  Index time_of(Index k, Input x) const {
+    if (x.repeated) return 0;
+    return options().go_backwards ? x.steps - 1 - k : k;
   }
 
   void take_masks(double rate, Index features, Index batch, detail::Purpose purpose, const Scalar* given,
                   Scalar* masks, const LayerContext& context) const {
     if (masks == nullptr) return;
-    const Index count = purpose == detail::Purpose::recurrent_dropout ? 4 : mask_count();
-    for (Index m = 0; m < count; ++m) {
+    for (Index m = 0; m < blocks(); ++m) {
       Scalar* mask = masks + m * features * batch;
       if (!context.training) {
         std::fill_n(mask, features * batch, Scalar(1));
@@ -279,102 +281,118 @@ class Lstm {
     }
   }
 
-  /// gates = W x + b for all steps.
-  void project_inputs(const Scalar* theta, Input x, Scalar* gates, const Scalar* masks,
-                      const Scratch& s) const {
-    const Index H = units(), B = x.batch, I = x.features;
-    Eigen::Map<Matrix<Scalar>> z(gates, 4 * H, B * x.steps);
-    if (options().use_bias) {
-      z.colwise() = Vector<Scalar>::Map(cell_.bias(theta).data(), 4 * H);
-    } else {
-      z.setZero();
+  /// Scalars that one packed block of W (cols = I) or U (cols = H) takes, transposed or not.
+  Index packed_block(Index cols) const {
+    return detail::whole_packets(std::max(detail::packed_size<Scalar>(block_rows(), cols),
+                                          detail::packed_size<Scalar>(cols, block_rows())));
+  }
+  void pack_weights(const Scalar* theta, bool transpose, const Scratch& s) const {
+    const Index H = units(), I = cell_.inputs(), rows = block_rows();
+    const auto pack = [&](const Scalar* weights, Index cols, Scalar* packed) {
+      for (Index m = 0; m < blocks(); ++m) {
+        const Factor block = transpose ? Factor{weights + m * rows, cols, rows, 4 * H, true}
+                                       : Factor{weights + m * rows, rows, cols, 4 * H, false};
+        detail::pack(block, packed + m * packed_block(cols));
+      }
+    };
+    pack(theta, I, s.kernel);
+    pack(cell_.recurrent_kernel(theta).data(), H, s.recurrent);
+  }
+  const Scalar* bias(const Scalar* theta) const {
+    return options().use_bias ? cell_.bias(theta).data() : nullptr;
+  }
+
+  /// W x + b of an input that is the same at every step.
+  void project_input(const Scalar* theta, Input x, const Masks& masks, const Scratch& s) const {
+    const Index H = units(), B = x.batch, I = x.features, rows = block_rows();
+    for (Index m = 0; m < blocks(); ++m) {
+      const Scalar* seen = masked(x.data, block_of(masks.inputs, m, I * B), I * B, s.masked_x);
+      detail::multiply_packed<Scalar, 1>(
+          s.repeated + m * rows, 4 * H, rows, B, {block_of(bias(theta), m, rows), 0},
+          Terms<1>{{{s.kernel + m * packed_block(I), detail::as_is(seen, I, B)}}});
     }
-    const auto w = detail::as_is(theta, 4 * H, I);
+  }
+
+  /// z = b + W x + U h_prev of step k.
+  void preactivations(const Scalar* theta, Input x, Index k, const Scalar* h_prev, const Masks& masks,
+                      Scalar* z, const Scratch& s) const {
+    const Index H = units(), B = x.batch, I = x.features, rows = block_rows();
+    for (Index m = 0; m < blocks(); ++m) {
+      const Scalar* h = masked(h_prev, block_of(masks.recurrent, m, H * B), H * B, s.masked_h);
+      const detail::Term<Scalar> recurrent{s.recurrent + m * packed_block(H), detail::as_is(h, H, B)};
+      if (x.repeated) {
+        detail::multiply_packed<Scalar, 1>(z + m * rows, 4 * H, rows, B, {s.repeated + m * rows, 4 * H},
+                                           Terms<1>{{recurrent}});
+        continue;
+      }
+      const Scalar* seen =
+          masked(x.data + time_of(k, x) * I * B, block_of(masks.inputs, m, I * B), I * B, s.masked_x);
+      detail::multiply_packed<Scalar, 2>(
+          z + m * rows, 4 * H, rows, B, {block_of(bias(theta), m, rows), 0},
+          Terms<2>{{{s.kernel + m * packed_block(I), detail::as_is(seen, I, B)}, recurrent}});
+    }
+  }
+
+  /// result (size x B, size being I or H) = start + V^T dz, V being W or U packed transposed; each block's
+  /// part through its mask.
+  void previous_gradient(Scalar* result, Start start, const Scalar* dz, const Scalar* packed, Index size,
+                         const Scalar* masks, Scalar* buffer, Index columns) const {
+    const Index H = units(), rows = block_rows();
+    const auto product = [&](Scalar* to, Start from, Index m) {
+      detail::multiply_packed<Scalar, 1>(
+          to, size, size, columns, from,
+          Terms<1>{{{packed + m * packed_block(size), Factor{dz + m * rows, rows, columns, 4 * H}}}});
+    };
     if (masks == nullptr) {
-      detail::multiply_add(gates, 4 * H, w, detail::as_is(x.data, I, B * x.steps), s.product);
+      product(result, start, 0);
+      for (Index m = 1; m < blocks(); ++m) product(result, {result, size}, m);
       return;
     }
-    const Index rows = 4 * H / mask_count();
-    for (Index time = 0; time < x.steps; ++time) {
-      for (Index m = 0; m < mask_count(); ++m) {
-        masked(s.masked, x.data + time * I * B, masks + m * I * B, I * B);
-        detail::multiply_add(gates + time * 4 * H * B + m * rows, 4 * H, w.rows_from(m * rows, rows),
-                             detail::as_is<Scalar>(s.masked, I, B), s.product);
-      }
+    set_or_zero(result, start.data, size * columns);
+    for (Index m = 0; m < blocks(); ++m) {
+      product(buffer, {}, m);
+      add(result, masked(buffer, masks + m * size * columns, size * columns, buffer), size * columns);
     }
   }
 
-  // With recurrent dropout each gate sees its own masked h, so that U is packed gate by gate.
-  void pack_recurrent(const Scalar* theta, bool transpose, const Scratch& s) const {
-    const Index H = units();
-    const Scalar* u = cell_.recurrent_kernel(theta).data();
-    if (options().recurrent_dropout > 0) {
-      for (Index gate = 0; gate < 4; ++gate) {
-        const detail::Factor<Scalar> block{u + gate * H, H, H, 4 * H, transpose};
-        detail::pack(block, s.packed + gate * packed_gate());
-      }
-    } else if (transpose) {
-      detail::pack(detail::transposed(u, 4 * H, H), s.packed);
-    } else {
-      detail::pack(detail::as_is(u, 4 * H, H), s.packed);
+  void pack_dz(const Scalar* dz, Index columns, const Scratch& s) const {
+    const Index H = units(), rows = block_rows();
+    for (Index m = 0; m < blocks(); ++m) {
+      detail::pack(Factor{dz + m * rows, rows, columns, 4 * H},
+                   s.packed_dz + m * detail::packed_size<Scalar>(rows, columns));
     }
   }
-
-  /// gates += U h, each gate's part with its masked h where there are masks.
-  void add_recurrent(Scalar* gates, const Scalar* h, const Scalar* masks, Index B, const Scratch& s) const {
-    const Index H = units();
-    if (options().recurrent_dropout == 0) {
-      detail::multiply_add_packed(gates, 4 * H, s.packed, 4 * H, detail::as_is(h, H, B), s.product);
-      return;
-    }
-    for (Index gate = 0; gate < 4; ++gate) {
-      const Scalar* seen = h;
-      if (masks != nullptr) {
-        masked(s.masked, h, masks + gate * H * B, H * B);
-        seen = s.masked;
-      }
-      detail::multiply_add_packed(gates + gate * H, 4 * H, s.packed + gate * packed_gate(), H,
-                                  detail::as_is(seen, H, B), s.product);
+  /// to (4H x size) += dz right^T, with dz packed; `right` is size x columns, seen through each block's mask.
+  void add_outer_product(Scalar* to, const Scalar* right, Index size, Index columns, const Scalar* masks,
+                         Scalar* buffer, const Scratch& s) const {
+    const Index H = units(), rows = block_rows();
+    for (Index m = 0; m < blocks(); ++m) {
+      const Scalar* seen = masked(right, block_of(masks, m, size * columns), size * columns, buffer);
+      detail::multiply_packed<Scalar, 1>(
+          to + m * rows, 4 * H, rows, size, {to + m * rows, 4 * H},
+          Terms<1>{{{s.packed_dz + m * detail::packed_size<Scalar>(rows, columns),
+                     detail::transposed(seen, size, columns)}}});
     }
   }
-
-  /// dh = U^T dz.
-  void recurrent_gradient(Scalar* dh, const Scalar* dz, const Scalar* masks, Index B,
-                          const Scratch& s) const {
-    const Index H = units();
-    std::fill_n(dh, H * B, Scalar(0));
-    if (masks == nullptr) {
-      detail::multiply_add_packed(dh, H, s.packed, H, detail::as_is(dz, 4 * H, B), s.product);
-      return;
-    }
-    for (Index gate = 0; gate < 4; ++gate) {
-      std::fill_n(s.masked, H * B, Scalar(0));
-      detail::multiply_add_packed<Scalar>(s.masked, H, s.packed + gate * packed_gate(), H,
-                                          {dz + gate * H, H, B, 4 * H}, s.product);
-      masked(s.masked, s.masked, masks + gate * H * B, H * B);
-      add(dh, s.masked, H * B);
-    }
+  /// dU += dz h_prev^T.
+  void recurrent_kernel_gradient(const Scalar* h_prev, Index columns, const Masks& masks, Scalar* gradient,
+                                 const Scratch& s) const {
+    add_outer_product(cell_.recurrent_kernel(gradient).data(), h_prev, units(), columns, masks.recurrent,
+                      s.masked_h, s);
   }
-
-  /// dx = W^T dz for all steps.
-  void input_gradient(const Scalar* theta, Input x, const Tape& t, Output dx, const Scratch& s) const {
-    const Index H = units(), B = x.batch, I = x.features;
-    dx.matrix().setZero();
-    if (t.input_masks == nullptr) {
-      detail::multiply_add(dx.data, I, detail::transposed(theta, 4 * H, I),
-                           detail::as_is<Scalar>(t.gates, 4 * H, B * x.steps), s.product);
-      return;
-    }
-    const Index rows = 4 * H / mask_count();
-    for (Index time = 0; time < x.steps; ++time) {
-      for (Index m = 0; m < mask_count(); ++m) {
-        std::fill_n(s.masked, I * B, Scalar(0));
-        const detail::Factor<Scalar> dz{t.gates + time * 4 * H * B + m * rows, rows, B, 4 * H};
-        detail::multiply_add<Scalar>(s.masked, I, {theta + m * rows, I, rows, 4 * H, true}, dz, s.product);
-        masked(s.masked, s.masked, t.input_masks + m * I * B, I * B);
-        add(dx.data + time * I * B, s.masked, I * B);
-      }
-    }
+  /// dW += dz x^T and dx = W^T dz for `steps` steps from k on.
+  void input_gradients(const Scalar* dz, Input x, Index k, Index steps, const Masks& masks, Output dx,
+                       Scalar* gradient, const Scratch& s) const {
+    const Index I = x.features, columns = x.batch * steps, at = time_of(k, x) * I * x.batch;
+    add_outer_product(gradient, x.data + at, I, columns, masks.inputs, s.masked_x, s);
+    if (dx.data == nullptr) return;
+    previous_gradient(dx.data + at, {}, dz, s.kernel, I, masks.inputs, s.masked_x, columns);
+  }
+  void bias_gradient(const Scalar* dz, Index columns, Scalar* gradient) const {
+    if (!options().use_bias) return;
+    auto db = cell_.bias(gradient);
+    for (Index column = 0; column < columns; ++column)
+      db += Eigen::Map<const Vector<Scalar>>(dz + column * 4 * units(), 4 * units());
   }
 
   LstmCell<Scalar, Inputs, Units> cell_;

@@ -149,24 +149,23 @@ class LstmCell {
     }
   }
 
-  /// The elementwise part backwards: `z` holds [i; f; g; o] and becomes dz; `dc` (H x batch) holds the
-  /// gradient of c and becomes that of c_prev; `dh` is only read.
-  void gates_backward(Scalar* z, const Scalar* c_prev, const Scalar* activated_cell, const Scalar* dh,
-                      Scalar* dc, Scalar* scratch, Index batch) const {
+  /// The elementwise part backwards: from the gates [i; f; g; o] (4H x batch) to dz; `dc` (H x batch) holds
+  /// the gradient of c and becomes that of c_prev.
+  void gates_backward(const Scalar* gates, const Scalar* c_prev, const Scalar* activated_cell,
+                      const Scalar* dh, Scalar* dc, Scalar* dz, Index batch) const {
     const Index H = units();
     const bool done = fused([&](auto a, auto fast_s) {
-      detail::fused_gates_backward<decltype(a), decltype(fast_s)>(H, z, c_prev, activated_cell, dh, dc,
-                                                                  batch);
+      detail::fused_gates_backward<decltype(a), decltype(fast_s)>(H, gates, c_prev, activated_cell, dh, dc,
+                                                                  dz, batch);
     });
     if (done) return;
-    // scratch: dL/d[i; f; g; o] before the derivative of the activations, 4H x batch
     detail::with_activation(options_.activation, [&](auto a) {
       for (Index b = 0; b < batch; ++b) {
-        const Scalar* i = z + b * 4 * H;
+        const Scalar* i = gates + b * 4 * H;
         const Scalar* f = i + H;
         const Scalar* g = f + H;
         const Scalar* o = g + H;
-        Scalar* di = scratch + b * 4 * H;
+        Scalar* di = dz + b * 4 * H;  // the derivatives of the gates' activations follow below
         for (Index u = 0; u < H; ++u) {
           const Index at = b * H + u;
           const Scalar dc_total = dc[at] + dh[at] * o[u] * a.derivative(activated_cell[at]);
@@ -179,9 +178,8 @@ class LstmCell {
       }
     });
     const Activation s = options_.recurrent_activation;
-    detail::multiply_by_derivative(s, z, 4 * H, scratch, 4 * H, 2 * H, batch);
-    detail::multiply_by_derivative(s, z + 3 * H, 4 * H, scratch + 3 * H, 4 * H, H, batch);
-    std::copy_n(scratch, 4 * H * batch, z);
+    detail::multiply_by_derivative(s, gates, 4 * H, dz, 4 * H, 2 * H, batch);
+    detail::multiply_by_derivative(s, gates + 3 * H, 4 * H, dz + 3 * H, 4 * H, H, batch);
   }
 
  private:

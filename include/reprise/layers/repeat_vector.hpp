@@ -27,20 +27,19 @@ class RepeatVector {
   Index tape_size(SequenceShape, Index) const { return 0; }
   Index scratch_size(SequenceShape, Index) const { return 0; }
 
+  /// An output that is marked as repeated is one step in memory, and so is its gradient: the sum already.
   void forward(const Scalar*, Input x, Output y, Scalar*, Scalar*, const LayerContext&) const {
-    for (Index t = 0; t < y.steps; ++t) y.step(t) = x.step(0);
+    for (Index t = 0; t < y.stored_steps(); ++t) y.step(t) = x.step(0);
   }
   void infer(const Scalar* theta, Input x, Output y, Scalar* scratch, const LayerContext& context) const {
     forward(theta, x, y, nullptr, scratch, context);
   }
-  void backward(const Scalar*, Input, Input, Input dy, Output dx, Scalar*, Scalar*,
+  void backward(const Scalar*, Input, Input, Input dy, Output dx, Scalar*, Scalar*, Scalar*,
                 const LayerContext&) const {
     if (dx.data == nullptr) return;
     dx.step(0) = dy.step(0);
-    for (Index t = 1; t < dy.steps; ++t) dx.step(0) += dy.step(t);
+    for (Index t = 1; t < dy.stored_steps(); ++t) dx.step(0) += dy.step(t);
   }
-  Index gradient_parts() const { return 0; }
-  void parameter_gradient(Input, Input, Scalar*, Index, Scalar*, Scalar*, const LayerContext&) const {}
 
  private:
   Index steps_;

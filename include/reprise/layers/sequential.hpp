@@ -55,6 +55,11 @@ class Sequential {
           return shape;
         },
         layer);
+    // An LSTM takes a repeated input as one step.
+    if (std::holds_alternative<Lstm<Scalar>>(layer) && !entries_.empty() &&
+        std::holds_alternative<RepeatVector<Scalar>>(entries_.back().layer)) {
+      entries_.back().repeated_output = true;
+    }
     entries_.push_back({name, std::move(layer), in, out, offset});
   }
 
@@ -65,6 +70,8 @@ class Sequential {
     SequenceShape output;
     /// Where its parameters begin.
     Index offset;
+    /// Whether the next layer sees the output as one step that is repeated.
+    bool repeated_output = false;
   };
   const std::vector<Entry>& entries() const { return entries_; }
   Index size() const { return static_cast<Index>(entries_.size()); }
@@ -90,7 +97,7 @@ class Sequential {
       tape.input = carve.take(input_.features, batch, input_.steps);
       for (std::size_t l = 0; l < entries_.size(); ++l) {
         const Entry& entry = entries_[l];
-        tape.outputs[l] = carve.take(entry.output.features, batch, entry.output.steps);
+        tape.outputs[l] = output_view(carve.take(stored(entry) * batch), entry, batch);
         tape.tapes[l] = carve.take(
             std::visit([&](const auto& layer) { return layer.tape_size(entry.input, batch); }, entry.layer));
       }
@@ -129,54 +136,25 @@ class Sequential {
     return {s.gradient[size() % 2], output_shape().features, tape.input.batch, output_shape().steps};
   }
 
-  /// From the gradient of the output to what `parameter_gradient` needs, left on the tape.
-  void backward(const Scalar* theta, SequentialTape<Scalar>& tape, SequentialScratch<Scalar>& scratch,
-                LayerContext context) const {
+  /// From the gradient of the output to that of the parameters, which is *added* to `gradient`.
+  void backward(const Scalar* theta, const SequentialTape<Scalar>& tape, SequentialScratch<Scalar>& scratch,
+                LayerContext context, Scalar* gradient) const {
     const Index B = tape.input.batch;
     const Scratch s = carve_scratch(scratch.memory.data(), B);
     for (std::size_t l = entries_.size(); l-- > 0;) {
       const Entry& entry = entries_[l];
-      const SequenceView<const Scalar> dy(s.gradient[(l + 1) % 2], entry.output.features, B,
-                                          entry.output.steps);
-      const SequenceView<Scalar> dx(l == 0 ? nullptr : s.gradient[l % 2], entry.input.features, B,
-                                    entry.input.steps);
+      const SequenceView<const Scalar> input = l == 0 ? tape.input : tape.outputs[l - 1];
+      const SequenceView<const Scalar> dy = output_view(s.gradient[(l + 1) % 2], entry, B);
+      const SequenceView<Scalar> dx =
+          l == 0 ? SequenceView<Scalar>() : output_view(s.gradient[l % 2], entries_[l - 1], B);
       context.layer = static_cast<std::uint32_t>(l);
       std::visit(
           [&](const auto& layer) {
-            layer.backward(theta + entry.offset, input_of(tape, l), tape.outputs[l], dy, dx, tape.tapes[l],
-                           s.layer, context);
+            layer.backward(theta + entry.offset, input, tape.outputs[l], dy, dx, tape.tapes[l], s.layer,
+                           gradient + entry.offset, context);
           },
           entry.layer);
     }
-  }
-
-  /// The pieces of the gradient of all parameters that threads may add at once.
-  struct GradientPart {
-    std::size_t layer;
-    Index part;
-  };
-  std::vector<GradientPart> gradient_parts() const {
-    std::vector<GradientPart> parts;
-    for (std::size_t l = 0; l < entries_.size(); ++l) {
-      const Index count =
-          std::visit([](const auto& layer) { return layer.gradient_parts(); }, entries_[l].layer);
-      for (Index part = 0; part < count; ++part) parts.push_back({l, part});
-    }
-    return parts;
-  }
-
-  /// Adds one part of the gradient of this shard.
-  void parameter_gradient(GradientPart part, SequentialTape<Scalar>& tape, SequentialScratch<Scalar>& scratch,
-                          const LayerContext& context, Scalar* gradient) const {
-    const Scratch s = carve_scratch(scratch.memory.data(), tape.input.batch);
-    const Entry& entry = entries_[part.layer];
-    std::visit(
-        [&](const auto& layer) {
-          layer.parameter_gradient(input_of(tape, part.layer), tape.outputs[part.layer],
-                                   tape.tapes[part.layer], part.part, gradient + entry.offset, s.layer,
-                                   context);
-        },
-        entry.layer);
   }
 
   /// Layers [first, last) at inference, from `in` to `out`, without a tape.
@@ -186,10 +164,7 @@ class Sequential {
     const Scratch s = carve_scratch(scratch.memory.data(), in.batch);
     for (std::size_t l = first; l < last; ++l) {
       const Entry& entry = entries_[l];
-      const SequenceView<Scalar> y =
-          l + 1 == last
-              ? out
-              : SequenceView<Scalar>(s.gradient[l % 2], entry.output.features, in.batch, entry.output.steps);
+      const SequenceView<Scalar> y = l + 1 == last ? out : output_view(s.gradient[l % 2], entry, in.batch);
       std::visit(
           [&](const auto& layer) { layer.infer(theta + entry.offset, in, y, s.layer, LayerContext{}); },
           entry.layer);
@@ -212,7 +187,7 @@ class Sequential {
     for (const Entry& entry : entries_) {
       layer = std::max(
           layer, std::visit([&](const auto& l) { return l.scratch_size(entry.input, batch); }, entry.layer));
-      values = std::max(values, entry.output.features * entry.output.steps * batch);
+      values = std::max(values, stored(entry) * batch);
     }
     detail::Carver<Scalar> carve(memory);
     Scratch s{};
@@ -223,8 +198,12 @@ class Sequential {
     return s;
   }
 
-  static SequenceView<const Scalar> input_of(const SequentialTape<Scalar>& tape, std::size_t layer) {
-    return layer == 0 ? tape.input : tape.outputs[layer - 1];
+  /// Scalars of a sample's output that stand in memory.
+  static Index stored(const Entry& entry) {
+    return entry.output.features * (entry.repeated_output ? 1 : entry.output.steps);
+  }
+  static SequenceView<Scalar> output_view(Scalar* data, const Entry& entry, Index batch) {
+    return {data, entry.output.features, batch, entry.output.steps, entry.repeated_output};
   }
   static void grow(Vector<Scalar>& memory, Index size) {
     if (memory.size() < size) memory.resize(size);

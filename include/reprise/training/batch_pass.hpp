@@ -10,102 +10,126 @@
 
 namespace reprise::inline REPRISE_ABI::detail {
 
-/// Samples that one thread takes through the whole network at once. A function of sizes only, never of the
-/// number of threads, so that the numbers do not depend on it either.
+/// Samples that go through the whole network at once: few, so that a step stays in the second-level cache.
+/// Like all that decides on an order of sums it is a function of sizes only, never of the number of threads,
+/// so that the numbers do not depend on it either.
 inline constexpr Index shard_width = 32;
 
-/// Loss and gradient of one batch of windows that a network shall reproduce, split into shards that threads
-/// share: first each shard forwards and backwards on its own, then each part of the weights' gradient is
-/// summed over the shards in their order. Owns all memory that this takes, and allocates only when a batch is
-/// larger than any before.
+/// Twice as many where that cache is full of weights anyway, which are then read half as often.
+template <typename Scalar>
+Index shard_width_of(const Sequential<Scalar>& network) {
+  constexpr Index cache = 512 * 1024 / sizeof(Scalar);
+  const bool large = std::any_of(network.parameters().begin(), network.parameters().end(),
+                                 [](const ParameterInfo& tensor) { return tensor.size() > cache; });
+  return large ? 2 * shard_width : shard_width;
+}
+
+/// Shards are summed up in so many groups at most; also the most threads that can share a batch.
+inline constexpr Index most_groups = 8;
+
+/// Loss and gradient of one batch of windows that a network shall reproduce. The batch is split into shards,
+/// neighbouring shards into groups. Threads share the groups: each goes forwards and backwards with one shard
+/// after the other and adds up the group's gradient; then the groups' gradients are summed in their order.
+/// Owns all memory that this takes, and allocates only when a batch is larger than any before.
 template <typename Scalar>
 class BatchPass {
  public:
   BatchPass(const Sequential<Scalar>& network, int threads)
       : network_(&network),
+        width_(shard_width_of(network)),
         pool_(threads),
-        scratch_(static_cast<std::size_t>(threads)),
-        parts_(network.gradient_parts()) {}
+        workers_(static_cast<std::size_t>(threads)) {}
 
   /// Mean loss over the batch, each sample's times its weight (all 1 where `weights` is empty); `gradient` is
   /// set.
   double loss_and_gradient(const Scalar* theta, const Windows& windows, std::span<const Index> batch,
-                           std::span<const double> weights, const Loss& loss, const LayerContext& context,
+                           std::span<const double> weights, const Loss& loss, LayerContext context,
                            Scalar* gradient) {
-    const Index shards = prepare(static_cast<Index>(batch.size()));
+    const Index shards = prepare(batch.size()), size = network_->parameters().size();
+    const Index groups = std::min(shards, most_groups);
+    while (static_cast<Index>(gradients_.size()) + 1 < groups) gradients_.emplace_back(size);
     const double scale = 1.0 / static_cast<double>(batch.size());
-    pool_.run(shards, [&](Index shard, int worker) {
-      const auto at = static_cast<std::size_t>(shard);
-      SequentialTape<Scalar>& tape = tapes_[at];
-      SequentialScratch<Scalar>& scratch = scratch_[static_cast<std::size_t>(worker)];
-      windows.gather(batch.subspan(offset(shard), length(shard, batch.size())), tape.input);
-      const LayerContext shard_context = with_first_sample(context, shard);
-      const SequenceView<const Scalar> output = network_->forward(theta, tape, scratch, shard_context);
-      losses_[at] = loss_sum<Scalar>(loss, output, tape.input, weights_of(weights, shard, batch.size()),
-                                     scale, network_->output_gradient(tape, scratch));
-      network_->backward(theta, tape, scratch, shard_context);
-    });
-    Eigen::Map<Vector<Scalar>>(gradient, network_->parameters().size()).setZero();
-    pool_.run(static_cast<Index>(parts_.size()), [&](Index part, int worker) {
-      for (Index shard = 0; shard < shards; ++shard) {
-        network_->parameter_gradient(
-            parts_[static_cast<std::size_t>(part)], tapes_[static_cast<std::size_t>(shard)],
-            scratch_[static_cast<std::size_t>(worker)], with_first_sample(context, shard), gradient);
+    pool_.run(groups, [&](Index group, int worker) {
+      auto& [tape, scratch] = workers_[static_cast<std::size_t>(worker)];
+      // The first group's is where the sum shall be.
+      Scalar* sum = group == 0 ? gradient : gradients_[static_cast<std::size_t>(group - 1)].data();
+      std::fill_n(sum, size, Scalar(0));
+      for (Index shard = group * shards / groups; shard < (group + 1) * shards / groups; ++shard) {
+        const Part part = part_of(shard, batch, weights);
+        LayerContext shard_context = context;
+        shard_context.first_sample = shard * width_;
+        network_->prepare(tape, static_cast<Index>(part.batch.size()));
+        windows.gather(part.batch, tape.input);
+        const SequenceView<const Scalar> output = network_->forward(theta, tape, scratch, shard_context);
+        losses_[static_cast<std::size_t>(shard)] = loss_sum<Scalar>(
+            loss, output, tape.input, part.weights, scale, network_->output_gradient(tape, scratch));
+        network_->backward(theta, tape, scratch, shard_context, sum);
       }
     });
+    if (groups > 1) {
+      constexpr Index piece = 16384;
+      pool_.run((size + piece - 1) / piece, [&](Index number, int) {
+        const Index first = number * piece, count = std::min(piece, size - first);
+        Eigen::Map<Vector<Scalar>> sum(gradient + first, count);
+        for (Index group = 1; group < groups; ++group)
+          sum += gradients_[static_cast<std::size_t>(group - 1)].segment(first, count);
+      });
+    }
     return total(shards) * scale;
   }
 
   /// Sum over the windows of their (weighted) losses at inference, without dropout.
   double loss_total(const Scalar* theta, const Windows& windows, std::span<const Index> batch,
                     std::span<const double> weights, const Loss& loss) {
-    const Index shards = prepare(static_cast<Index>(batch.size()));
+    const Index shards = prepare(batch.size());
     pool_.run(shards, [&](Index shard, int worker) {
-      const auto at = static_cast<std::size_t>(shard);
-      SequentialTape<Scalar>& tape = tapes_[at];
-      windows.gather(batch.subspan(offset(shard), length(shard, batch.size())), tape.input);
+      auto& [tape, scratch] = workers_[static_cast<std::size_t>(worker)];
+      const Part part = part_of(shard, batch, weights);
+      network_->prepare(tape, static_cast<Index>(part.batch.size()));
+      windows.gather(part.batch, tape.input);
       const SequenceView<Scalar> output = tape.outputs.back();
-      network_->infer(theta, tape.input, output, 0, static_cast<std::size_t>(network_->size()),
-                      scratch_[static_cast<std::size_t>(worker)]);
-      losses_[at] =
-          loss_sum<Scalar>(loss, output, tape.input, weights_of(weights, shard, batch.size()), 1.0, {});
+      network_->infer(theta, tape.input, output, 0, static_cast<std::size_t>(network_->size()), scratch);
+      losses_[static_cast<std::size_t>(shard)] =
+          loss_sum<Scalar>(loss, output, tape.input, part.weights, 1.0, {});
     });
     return total(shards);
   }
 
  private:
-  Index prepare(Index batch) {
-    const Index shards = (batch + shard_width - 1) / shard_width;
-    if (tapes_.size() < static_cast<std::size_t>(shards)) tapes_.resize(static_cast<std::size_t>(shards));
-    losses_.resize(tapes_.size());
-    for (Index shard = 0; shard < shards; ++shard) {
-      network_->prepare(tapes_[static_cast<std::size_t>(shard)],
-                        static_cast<Index>(length(shard, static_cast<std::size_t>(batch))));
+  /// What one thread needs.
+  struct Worker {
+    SequentialTape<Scalar> tape;
+    SequentialScratch<Scalar> scratch;
+  };
+  /// What belongs to one shard.
+  struct Part {
+    std::span<const Index> batch;
+    std::span<const double> weights;
+  };
+
+  /// Memory for each thread, all of it now: which thread will take which shard is not known.
+  Index prepare(std::size_t batch) {
+    const Index size = static_cast<Index>(batch), shards = (size + width_ - 1) / width_;
+    if (static_cast<Index>(losses_.size()) < shards) losses_.resize(static_cast<std::size_t>(shards));
+    for (Worker& worker : workers_) {
+      network_->prepare(worker.tape, std::min(size, width_));
+      network_->prepare(worker.scratch, std::min(size, width_));
     }
-    for (SequentialScratch<Scalar>& scratch : scratch_)
-      network_->prepare(scratch, std::min(batch, shard_width));
     return shards;
   }
-
-  static std::size_t offset(Index shard) { return static_cast<std::size_t>(shard * shard_width); }
-  static std::size_t length(Index shard, std::size_t batch) {
-    return std::min(static_cast<std::size_t>(shard_width), batch - offset(shard));
-  }
-  static std::span<const double> weights_of(std::span<const double> weights, Index shard, std::size_t batch) {
-    return weights.empty() ? weights : weights.subspan(offset(shard), length(shard, batch));
-  }
-  static LayerContext with_first_sample(LayerContext context, Index shard) {
-    context.first_sample = shard * shard_width;
-    return context;
+  Part part_of(Index shard, std::span<const Index> batch, std::span<const double> weights) const {
+    const auto first = static_cast<std::size_t>(shard * width_);
+    const std::size_t count = std::min(static_cast<std::size_t>(width_), batch.size() - first);
+    return {batch.subspan(first, count), weights.empty() ? weights : weights.subspan(first, count)};
   }
   double total(Index shards) const { return std::accumulate(losses_.begin(), losses_.begin() + shards, 0.0); }
 
   const Sequential<Scalar>* network_;
+  Index width_;
   ThreadPool pool_;
-  std::vector<SequentialTape<Scalar>> tapes_;       // one for each shard
-  std::vector<SequentialScratch<Scalar>> scratch_;  // one for each thread
-  std::vector<double> losses_;
-  std::vector<typename Sequential<Scalar>::GradientPart> parts_;
+  std::vector<Worker> workers_;
+  std::vector<Vector<Scalar>> gradients_;  // of all groups but the first
+  std::vector<double> losses_;             // one for each shard
 };
 
 }  // namespace reprise::inline REPRISE_ABI::detail

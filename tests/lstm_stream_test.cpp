@@ -1,0 +1,52 @@
+#include "gradient_check.hpp"
+
+#include <reprise/layers/lstm.hpp>
+#include <reprise/layers/lstm_stream.hpp>
+
+#include "errors.hpp"
+
+namespace {
+
+using namespace reprise;
+
+template <typename Scalar, int I, int H, int O>
+void check_stream(const LstmOptions& lstm_options, const DenseOptions& dense_options) {
+  CAPTURE(H);
+  constexpr Index T = 12;
+  test::Run<Lstm<Scalar>> lstm(Lstm<Scalar>(I, lstm_options), test::uniform_sequences<Scalar>(I, 1, T, 9));
+  test::Run<Dense<Scalar>> dense(Dense<Scalar>(H, dense_options), Sequences<Scalar>(H, 1, T));
+  dense.x.values() = lstm.forward();
+  const Matrix<Scalar> expected = dense.forward();
+  LstmStream<Scalar, I, H, O> stream(lstm_options, lstm.theta.data(), dense_options, dense.theta.data());
+  static_assert(noexcept(stream.step(std::declval<const Eigen::Matrix<Scalar, I, 1>&>())));
+  const double tolerance = std::is_same_v<Scalar, double> ? 1e-13 : 2e-6;
+  for (int turn = 0; turn < 2; ++turn) {
+    Matrix<Scalar> got(O, T);
+    for (Index t = 0; t < T; ++t) got.col(t) = stream.step(lstm.x.values().col(t));
+    CHECK(test::relative_difference(got, expected) <= tolerance);
+    CHECK(test::relative_difference(stream.h(), lstm.y.values().rightCols(1)) <= tolerance);
+    stream.reset();
+  }
+}
+
+TEST_CASE_TEMPLATE("a stream's steps are the layers over the sequence, also after a reset", Scalar, float,
+                   double) {
+  const auto lstm = [](Index units) { return LstmOptions{.units = units, .return_sequences = true}; };
+  check_stream<Scalar, 1, 8, 1>(lstm(8), {.units = 1});
+  check_stream<Scalar, 3, 7, 2>(lstm(7), {.units = 2, .activation = activation::tanh});
+  check_stream<Scalar, 1, 32, 1>(lstm(32), {.units = 1, .use_bias = false});
+  LstmOptions relu = lstm(10);
+  relu.activation = activation::relu;
+  relu.use_bias = false;
+  check_stream<Scalar, 2, 10, 3>(relu, {.units = 3});
+}
+
+TEST_CASE("a stream of other sizes than those it was compiled for is refused") {
+  const Vector<float> theta = Vector<float>::Zero(1000);
+  const std::string message = test::error_of(
+      [&] { LstmStream<float, 1, 4> stream({.units = 5}, theta.data(), {.units = 1}, theta.data()); });
+  CHECK(test::contains(message, "1 inputs and 4 units"));
+  CHECK(test::contains(message, "got 1 and 5"));
+}
+
+}  // namespace
