@@ -1,6 +1,10 @@
 #pragma once
 
 // Everything that needs Eigen only. Files and formats (io/) are included by name, for they need more.
+#include "baselines/baseline_report.hpp"
+#include "baselines/nearest_window.hpp"
+#include "baselines/pca.hpp"
+#include "baselines/simple.hpp"
 #include "core/version.hpp"
 #include "data/scalers.hpp"
 #include "models/autoencoder.hpp"
@@ -10,6 +14,7 @@
 #include "outliers/explain.hpp"
 #include "outliers/f_beta.hpp"
 #include "outliers/generalized_pareto.hpp"
+#include "outliers/in_blocks.hpp"
 #include "outliers/labels.hpp"
 #include "outliers/mahalanobis.hpp"
 #include "outliers/metrics.hpp"
