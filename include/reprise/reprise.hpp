@@ -8,6 +8,7 @@
 #include "core/version.hpp"
 #include "data/scalers.hpp"
 #include "models/autoencoder.hpp"
+#include "outliers/chi_square.hpp"
 #include "outliers/compare_thresholds.hpp"
 #include "outliers/errors.hpp"
 #include "outliers/events.hpp"

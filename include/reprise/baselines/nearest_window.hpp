@@ -48,13 +48,15 @@ class NearestWindowBaseline {
                    std::to_string(windows.size()));
     }
     // Distances do not change when all windows move; |a|^2 and |b|^2, which cancel, become small.
-    mean_ = detail::mean_window(windows, detail::flat_block);
-    squares_.resize(windows.size());
+    const Vector<double> mean = detail::mean_window(windows, detail::flat_block);
+    Vector<float> squares(windows.size());
     detail::for_each_flat_block<double>(windows, train_block, [&](Index first, auto& part) {
-      part.colwise() -= mean_;
-      squares_.segment(first, part.cols()) = part.colwise().squaredNorm().transpose().template cast<float>();
+      part.colwise() -= mean;
+      squares.segment(first, part.cols()) = part.colwise().squaredNorm().transpose().template cast<float>();
     });
-    require_squares(squares_, "fit");
+    require_squares(squares, "fit");
+    mean_ = mean;
+    squares_ = squares;
     train_ = windows;
   }
 
