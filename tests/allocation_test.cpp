@@ -3,12 +3,17 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cmath>
 #include <memory>
 #include <new>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include <reprise/models/autoencoder.hpp>
+#include <reprise/outliers/p_values.hpp>
+#include <reprise/outliers/spot.hpp>
+#include <reprise/outliers/telemanom.hpp>
 
 #include "training.hpp"
 
@@ -245,4 +250,32 @@ TEST_CASE_TEMPLATE("no allocation in a step of a cell", Scalar, float, double) {
     CHECK(count(LstmCell<Scalar, 3, 5>(3, {.units = 5, .activation = reprise::activation::relu}), batch) ==
           0);
   }
+}
+
+TEST_CASE("no allocation in a step over a stream") {
+  reprise::detail::RandomStream random(3, reprise::detail::Purpose::other);
+  std::vector<double> values(1500);
+  for (double& value : values) value = -std::log(1.0 - random.uniform());
+  for (const std::size_t i : {700u, 900u, 901u, 1300u}) values[i] = 50;
+  const auto calibration = std::span<const double>(values).first(500);
+  const auto stream = std::span<const double>(values).subspan(500);
+  int alarms = 0;
+  const auto count = [&](auto rule) {
+    alarms = 0;
+    return allocations_of([&] {
+      for (const double value : stream) alarms += rule.step(value).is_alarm() ? 1 : 0;
+    });
+  };
+  const reprise::SpotOptions spot{.risk = 1e-3, .level = 0.9, .max_excess = 60};  // a ring that goes round
+  CHECK(count(reprise::Spot(calibration, spot)) == 0);
+  CHECK(alarms >= 4);
+  CHECK(count(reprise::Dspot(calibration, {.depth = 20, .spot = spot})) == 0);
+  CHECK(alarms >= 4);
+  CHECK(count(reprise::Telemanom({.window = 100, .span = 3})) == 0);  // its memory moves many times
+  CHECK(alarms >= 4);
+  reprise::PowerMartingale martingale(0.05);
+  CHECK(allocations_of([&] {
+          for (int i = 0; i < 100; ++i) static_cast<void>(martingale.step(0.01));
+        }) == 0);
+  CHECK(martingale.log_value() > 3);
 }

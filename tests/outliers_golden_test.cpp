@@ -3,6 +3,10 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <reprise/baselines/nearest_window.hpp>
+#include <reprise/baselines/pca.hpp>
+#include <reprise/outliers/chi_square.hpp>
+#include <reprise/outliers/in_blocks.hpp>
 #include <reprise/outliers/mahalanobis.hpp>
 #include <reprise/outliers/metrics.hpp>
 #include <reprise/outliers/p_values.hpp>
@@ -229,6 +233,48 @@ TEST_CASE("golden: Mahalanobis") {
         CHECK(shares(i, j) ==
               Approx(one["shares"][row][static_cast<std::size_t>(j)].get<double>()).epsilon(1e-9));
       }
+    }
+  }
+}
+
+TEST_CASE("golden: the chi-squared tail against SciPy") {
+  REQUIRE(golden()["chi_square"].size() >= 9);
+  for (const Json& one : golden()["chi_square"]) {
+    const auto m = one["m"].get<Index>();
+    CAPTURE(m);
+    const std::vector<double> x = numbers(one["x"]), tail = numbers(one["tail"]);
+    REQUIRE(x.size() >= 11);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      CAPTURE(x[i]);
+      // Relative, however small: `Approx` alone would be content with any two numbers far below 1.
+      CHECK(std::abs(chi_square_tail(x[i], m) - tail[i]) <= 1e-12 * tail[i]);
+    }
+  }
+}
+
+TEST_CASE("golden: PCA and nearest windows against NumPy") {
+  const Json& json = golden()["pca"];
+  const Matrix<double> series = matrix(json["series"]);
+  const auto training = json["training_steps"].get<Index>();
+  REQUIRE(json["cases"].size() >= 4);
+  for (const Json& one : json["cases"]) {
+    const WindowOptions options{.length = one["length"].get<Index>(), .stride = one["stride"].get<Index>()};
+    CAPTURE(options.length);
+    const Windows train = sliding_windows(series.topRows(training), options);
+    const Windows test = sliding_windows(series.bottomRows(series.rows() - training), options);
+    PcaBaseline pca({.components = one["components"].get<Index>()});
+    NearestWindowBaseline nearest, third({.neighbours = 3});
+    pca.fit(train);
+    nearest.fit(train);
+    third.fit(train);
+    CHECK(pca.explained_variance() == exactly(one["explained"]));
+    const auto errors = window_scores_in_blocks(test, pca);
+    const auto first_distances = nearest.scores(test), third_distances = third.scores(test);
+    REQUIRE(errors.size() == one["errors"].size());
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+      CHECK(errors[i] == Approx(one["errors"][i].get<double>()).epsilon(1e-10));
+      CHECK(first_distances[i] == exactly(one["nearest"][i]));
+      CHECK(third_distances[i] == exactly(one["third"][i]));
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <reprise/core/random.hpp>
 #include <reprise/io/outliers_json.hpp>
 #include <string>
 #include <vector>
@@ -182,4 +183,156 @@ TEST_CASE("outliers json: every member that is missing, of another type, or too 
                        "\"risk\":2,\"level\":0.9}}");
                  }),
                  "threshold::pot"));
+}
+
+namespace {
+
+std::vector<double> exponential_values(std::size_t count, std::uint32_t key) {
+  detail::RandomStream random(5, detail::Purpose::other, key);
+  std::vector<double> values(count);
+  for (double& value : values) value = -std::log(1.0 - random.uniform());
+  return values;
+}
+
+/// A copy through JSON goes on as the rule itself, bit for bit, from any place in its stream.
+template <typename Rule>
+void check_goes_on(Rule rule) {
+  const auto stream = exponential_values(900, 2);
+  for (std::size_t i = 0; i < 450; ++i) {
+    rule.step(stream[i]);
+    if (i % 150 != 4) continue;
+    const std::string text = to_json_text(rule);
+    Rule copy = from_json_text<Rule>(text), original = rule;
+    CHECK(to_json_text(copy) == text);
+    for (std::size_t j = i + 1; j < stream.size(); ++j) {
+      const StreamStep found = copy.step(stream[j]), expected = original.step(stream[j]);
+      REQUIRE(found.status == expected.status);
+      REQUIRE(found.threshold == expected.threshold);
+    }
+    CHECK(to_json_text(copy) == to_json_text(original));
+    CHECK(to_json_text(copy) != text);
+  }
+}
+
+/// Each member left out, and of other types and values; `at` leads to the object that holds it.
+std::vector<Json> damaged(const Json& whole, const Json::json_pointer& at) {
+  std::vector<Json> result;
+  for (const auto& member : whole[at].items()) {
+    Json json = whole;
+    json[at].erase(member.key());
+    result.push_back(json);
+    for (const Json& value : {Json(-7), Json(1e300), Json("text"), Json::object(), Json::array({"x"})}) {
+      json[at][member.key()] = value;
+      result.push_back(json);
+    }
+  }
+  Json json = whole;
+  json[at]["more"] = 1;
+  result.push_back(json);
+  return result;
+}
+
+template <typename T>
+void check_refused(const std::vector<Json>& wrong) {
+  for (const Json& json : wrong) {
+    const std::string text = json.dump();
+    CAPTURE(text.substr(0, 300));
+    CHECK_THROWS_AS(from_json_text<T>(text), FileError);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("outliers json: rules over streams go on where they were") {
+  const auto calibration = exponential_values(800, 1);
+  for (const bool corrected : {false, true}) {
+    SpotOptions options{.risk = 1e-3, .level = 0.9, .max_excess = 50, .refit_every = 3};
+    options.correct_truncation = corrected;
+    check_goes_on(Spot(calibration, options));
+    check_goes_on(Dspot(calibration, {.depth = 7, .spot = options}));
+  }
+  check_goes_on(Spot(calibration));  // a ring that is not full
+}
+
+TEST_CASE("outliers json: a damaged rule over a stream is refused") {
+  const auto calibration = exponential_values(800, 1);
+  const Spot spot(calibration, {.risk = 1e-3, .level = 0.9, .max_excess = 30});
+  const Json whole = Json::parse(to_json_text(spot));
+  auto wrong = damaged(whole, Json::json_pointer("/spot"));
+  // Numbers that are no nonsense by themselves: a shape or place of tails that may be negative or large.
+  std::erase_if(wrong, [](const Json& json) {
+    if (!json.contains("spot")) return false;
+    const Json& inner = json["spot"];
+    const auto is = [&](const char* member, double value) {
+      return inner.contains(member) && inner[member] == Json(value);
+    };
+    return is("shape", -7.0) || is("shape", 1e300) || is("scale", 1e300) || is("tail_threshold", -7.0) ||
+           is("threshold", 1e300);
+  });
+  CHECK(wrong.size() > 80);
+  const auto with = [&](const char* member, const Json& value) {
+    Json json = whole;
+    json["spot"][member] = value;
+    wrong.push_back(json);
+  };
+  with("next", 30);
+  with("max_excess", 9);
+  with("max_excess", 20'000'000);
+  with("unfitted", 1);
+  with("tail_excesses", 29);
+  with("tail_count", 40);
+  with("excesses", std::vector<double>(30, -1.0));
+  with("limits", std::vector<double>(30, 0.0));
+  with("limits", std::vector<double>(29, 9.0));
+  with("level", 0.9999);
+  check_refused<Spot>(wrong);
+
+  const Dspot dspot(calibration, {.depth = 7});
+  const Json whole_dspot = Json::parse(to_json_text(dspot));
+  wrong = damaged(whole_dspot, Json::json_pointer(""));
+  Json json = whole_dspot;
+  json["next"] = 7;
+  wrong.push_back(json);
+  json["next"] = 0;
+  json["last"] = Json::array();
+  wrong.push_back(json);
+  check_refused<Dspot>(wrong);
+  CHECK_THROWS_AS(from_json_text<Dspot>(whole.dump()), FileError);
+}
+
+TEST_CASE("outliers json: Mahalanobis comes back with the same bits") {
+  detail::RandomStream random(5, detail::Purpose::other, 9);
+  Matrix<double> errors(60, 3);
+  for (double& value : errors.reshaped()) value = random.normal();
+  errors.col(2) += 0.7 * errors.col(0);
+  Mahalanobis scorer({.ridge = 0.1, .shrinkage = 0.2});
+  CHECK_FALSE(from_json_text<Mahalanobis>(to_json_text(scorer)).is_fitted());
+  scorer.fit(errors);
+  const std::string text = to_json_text(scorer);
+  const auto loaded = from_json_text<Mahalanobis>(text);
+  CHECK(loaded.scores(errors) == scorer.scores(errors));
+  CHECK(loaded.decompose(errors) == scorer.decompose(errors));
+  CHECK(loaded.options().ridge == 0.1);
+  CHECK(loaded.options().shrinkage == 0.2);
+  CHECK(to_json_text(loaded) == text);
+
+  const Json whole = Json::parse(text);
+  auto wrong = damaged(whole, Json::json_pointer(""));
+  std::erase_if(wrong,
+                [](const Json& json) { return json.contains("ridge") && json["ridge"] == Json(1e300); });
+  Json json = whole;
+  json["covariance"][0][1] = 0.5;  // no longer symmetric
+  wrong.push_back(json);
+  json = whole;
+  json["covariance"][1].push_back(1);
+  wrong.push_back(json);
+  json = whole;
+  json["covariance"] = {{1, 1, 0}, {1, 1, 0}, {0, 0, 1}};  // singular
+  wrong.push_back(json);
+  json["covariance"] = {{1, 0, 0}, {0, 0, 0}, {0, 0, 1}};
+  wrong.push_back(json);
+  json = whole;
+  json["mean"].push_back(1);
+  wrong.push_back(json);
+  check_refused<Mahalanobis>(wrong);
 }

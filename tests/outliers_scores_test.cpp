@@ -308,3 +308,24 @@ TEST_CASE("compare_thresholds: the false alarms expected are those that come") {
     CHECK((row.threshold.has_value() ? std::isfinite(*row.threshold) : !row.refusal.empty()));
   }
 }
+
+TEST_CASE("Mahalanobis: p-values by the chi-squared distribution") {
+  // With two degrees of freedom P(A > a) = exp(-a / 2), with four exp(-a / 2) (1 + a / 2).
+  for (const double a : {0.0, 1e-6, 0.7, 30.0, 1400.0}) {
+    CHECK(chi_square_tail(a, 2) == Approx(std::exp(-a / 2)).epsilon(1e-13));
+    CHECK(chi_square_tail(a, 4) == Approx(std::exp(-a / 2) * (1 + a / 2)).epsilon(1e-13));
+  }
+  CHECK(chi_square_tail(std::numeric_limits<double>::infinity(), 3) == 0.0);
+  CHECK(contains(error_of([] { chi_square_tail(-1.0, 3); }), "x >= 0, got -1"));
+  CHECK(contains(error_of([] { chi_square_tail(1.0, 0); }), "degrees of freedom > 0"));
+
+  Matrix<double> errors(4, 2);
+  errors << 1, 0, -1, 0, 0, 2, 0, -2;
+  Mahalanobis scorer;
+  scorer.fit(errors);
+  Matrix<double> fresh(2, 2);
+  fresh << 3, 1, 0, 0;
+  const auto scores = scorer.scores(fresh), p = scorer.p_values(fresh);
+  CHECK(p[0] == Approx(std::exp(-scores[0] / 2)).epsilon(1e-13));
+  CHECK(p[1] == 1.0);
+}

@@ -1,16 +1,22 @@
 #pragma once
 
 // Everything that needs Eigen only. Files and formats (io/) are included by name, for they need more.
+#include "baselines/baseline_report.hpp"
+#include "baselines/nearest_window.hpp"
+#include "baselines/pca.hpp"
+#include "baselines/simple.hpp"
 #include "core/version.hpp"
 #include "data/scalers.hpp"
 #include "layers/lstm_stream.hpp"
 #include "models/autoencoder.hpp"
+#include "outliers/chi_square.hpp"
 #include "outliers/compare_thresholds.hpp"
 #include "outliers/errors.hpp"
 #include "outliers/events.hpp"
 #include "outliers/explain.hpp"
 #include "outliers/f_beta.hpp"
 #include "outliers/generalized_pareto.hpp"
+#include "outliers/in_blocks.hpp"
 #include "outliers/labels.hpp"
 #include "outliers/mahalanobis.hpp"
 #include "outliers/metrics.hpp"

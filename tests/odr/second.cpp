@@ -1,5 +1,6 @@
 #include <reprise/reprise.hpp>
 #if __has_include(<nlohmann/json.hpp>)
+#include <reprise/io/outliers_json.hpp>
 #include <reprise/io/safetensors.hpp>
 #endif
 

@@ -330,6 +330,41 @@ def mahalanobis(rng):
     return {"fit": fit.tolist(), "new": new.tolist(), "cases": cases}
 
 
+# ------------------------------------------------------------------------------------------------------------- chi-square
+
+def chi_square(rng):
+    x = [1e-9, 0.01, 0.5, 1.0, 2.5, 7.0, 20.0, 55.0, 140.0, 400.0, 1300.0]
+    return [{"m": m, "x": x, "tail": stats.chi2.sf(x, m).tolist()} for m in (1, 2, 3, 4, 7, 20, 55, 500, 1501)]
+
+
+# -------------------------------------------------------------------------------------------------------------- baselines
+
+def windows_of(series, length, stride):
+    starts = range(0, len(series) - length + 1, stride)
+    return np.array([series[i:i + length].ravel() for i in starts])
+
+
+def pca(rng):
+    """Reconstruction errors of windows by the singular vectors of the centred training windows."""
+    t = np.arange(150)
+    series = np.stack([3 + np.sin(0.3 * t) + 0.1 * rng.normal(size=150), -2 + np.cos(0.21 * t) * np.sin(0.3 * t)], 1)
+    series = np.array(rounded(series, 5)).reshape(150, 2)
+    cases = []
+    for length, stride, components in [(6, 1, 1), (6, 1, 3), (9, 2, 5), (20, 7, 4)]:
+        train = windows_of(series[:100], length, stride)
+        test = windows_of(series[100:], length, stride)
+        mean = train.mean(axis=0)
+        _, singular, v = np.linalg.svd(train - mean, full_matrices=False)
+        v = v[:components]
+        left = (test - mean) - (test - mean) @ v.T @ v
+        nearest = ((test[:, None, :] - train[None]) ** 2).mean(axis=2)
+        cases.append({"length": length, "stride": stride, "components": components,
+                      "explained": (singular[:components] ** 2).sum() / (singular ** 2).sum(),
+                      "errors": (left ** 2).mean(axis=1).tolist(), "nearest": nearest.min(axis=1).tolist(),
+                      "third": np.sort(nearest, axis=1)[:, 2].tolist()})
+    return {"series": series.tolist(), "training_steps": 100, "cases": cases}
+
+
 def plain(value):
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
@@ -341,7 +376,8 @@ def plain(value):
 def main():
     result = {"made_by": {"command": "python tests/outliers/make_golden.py", "python": sys.version.split()[0],
                           "numpy": np.__version__, "scipy": scipy.__version__, "scikit-learn": sklearn.__version__}}
-    for number, part in enumerate([metrics, thresholds, pareto, pot, spot, dspot, telemanom, conformal, mahalanobis]):
+    for number, part in enumerate([metrics, thresholds, pareto, pot, spot, dspot, telemanom, conformal, mahalanobis,
+                                   chi_square, pca]):
         result[part.__name__] = part(np.random.default_rng(20260 + number))
     lines = []
     for key, value in plain(result).items():

@@ -34,7 +34,8 @@ enum class Purpose : std::uint32_t {
   shuffle = 2,
   dropout = 3,
   recurrent_dropout = 4,
-  other = 5
+  other = 5,
+  p_value = 6
 };
 
 /// A uniform number in [0, 1) with 24 random bits.

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <initializer_list>
+#include <limits>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -16,14 +17,16 @@
 #include <utility>
 #include <vector>
 
+#include "../outliers/mahalanobis.hpp"
 #include "../outliers/outlier_scorer.hpp"
+#include "../outliers/spot.hpp"
 #include "../outliers/thresholds.hpp"
 #include "atomic_file.hpp"
 #include "json.hpp"
 
-// Thresholds and scorers as JSON. Needs nlohmann_json. Numbers come back as the same bits. Reading trusts
-// nothing: every member must be there, once, with the right type and a value that makes sense, and no other;
-// else `FileError` names the place.
+// Thresholds, scorers and rules over streams as JSON. Needs nlohmann_json. Numbers come back as the same
+// bits. Reading trusts nothing: every member must be there, once, with the right type and a value that makes
+// sense, and no other; else `FileError` names the place.
 namespace reprise::inline REPRISE_ABI {
 namespace detail {
 
@@ -193,6 +196,139 @@ struct OutlierFormat<OutlierScorer> {
   }
 };
 
+template <>
+struct OutlierFormat<Mahalanobis> {
+  static constexpr const char* name = "reprise mahalanobis scorer";
+  static void write(const Mahalanobis& value, OrderedJson& json) {
+    json["ridge"] = value.options().ridge;
+    json["shrinkage"] = value.options().shrinkage;
+    json["mean"] = std::vector<double>(value.mean().begin(), value.mean().end());
+    json["covariance"] = OrderedJson::array();  // with ridge and shrinkage, row by row
+    for (const auto row : value.covariance().rowwise()) {
+      json["covariance"].push_back(std::vector<double>(row.begin(), row.end()));
+    }
+  }
+  static Mahalanobis read(const Json& json, const std::string& place) {
+    json_object(json, place, {"format", "version", "ridge", "shrinkage", "mean", "covariance"});
+    const MahalanobisOptions options{json_number(json["ridge"], place + ".ridge"),
+                                     json_number(json["shrinkage"], place + ".shrinkage")};
+    const auto mean = json_numbers(json["mean"], place + ".mean");
+    const Json& rows = json["covariance"];
+    if (!rows.is_array() || rows.size() != mean.size()) {
+      fail_file(place + ".covariance", std::to_string(mean.size()) + " rows", shown(rows));
+    }
+    if (mean.empty()) return Mahalanobis(options);
+    const auto m = static_cast<Index>(mean.size());
+    Matrix<double> covariance(m, m);
+    for (Index i = 0; i < m; ++i) {
+      const std::string at = place + ".covariance[" + std::to_string(i) + "]";
+      const auto row = json_numbers(rows[static_cast<std::size_t>(i)], at);
+      if (row.size() != mean.size()) {
+        fail_file(at, std::to_string(mean.size()) + " numbers", std::to_string(row.size()));
+      }
+      covariance.row(i) = Eigen::Map<const Eigen::RowVectorXd>(row.data(), m);
+    }
+    return Mahalanobis::from_moments(options, Eigen::Map<const Vector<double>>(mean.data(), m), covariance);
+  }
+};
+
+/// Infinity, which JSON does not have, is null.
+inline OrderedJson json_or_null(double value) {
+  return std::isinf(value) ? OrderedJson(nullptr) : OrderedJson(value);
+}
+inline double number_or_infinity(const Json& json, const std::string& place) {
+  return json.is_null() ? std::numeric_limits<double>::infinity() : json_number(json, place);
+}
+inline Index json_index(const Json& json, const std::string& place) {
+  if (!json.is_number_unsigned() || json.get<std::uint64_t>() > std::uint64_t{1} << 53) {
+    fail_file(place, "a whole number from 0 to 2^53", shown(json));
+  }
+  return static_cast<Index>(json.get<std::uint64_t>());
+}
+
+inline OrderedJson spot_json(const SpotState& state) {
+  OrderedJson json;
+  json["risk"] = state.options.risk;
+  json["level"] = state.options.level;
+  json["max_excess"] = state.options.max_excess;
+  json["refit_every"] = state.options.refit_every;
+  json["correct_truncation"] = state.options.correct_truncation;
+  json["tail_threshold"] = state.tail.threshold;
+  json["tail_excesses"] = state.tail.excesses;
+  json["tail_count"] = state.tail.count;
+  json["shape"] = state.tail.beyond.shape;
+  json["scale"] = state.tail.beyond.scale;
+  json["threshold"] = json_or_null(state.threshold);
+  json["excesses"] = state.excesses;
+  json["limits"] = OrderedJson::array();
+  for (const double limit : state.limits) json["limits"].push_back(json_or_null(limit));
+  json["next"] = state.next;
+  json["unfitted"] = state.unfitted;
+  return json;
+}
+inline SpotState read_spot(const Json& json, const std::string& place) {
+  json_object(
+      json, place,
+      {"risk", "level", "max_excess", "refit_every", "correct_truncation", "tail_threshold", "tail_excesses",
+       "tail_count", "shape", "scale", "threshold", "excesses", "limits", "next", "unfitted"});
+  const auto number = [&](const char* member) { return json_number(json.at(member), place + "." + member); };
+  const auto index = [&](const char* member) { return json_index(json.at(member), place + "." + member); };
+  SpotState state;
+  state.options.risk = number("risk");
+  state.options.level = number("level");
+  state.options.max_excess = index("max_excess");
+  // Memory is taken for all of them, whatever the file's size.
+  constexpr Index most = 10'000'000;
+  if (state.options.max_excess > most) {
+    fail_file(place + ".max_excess", "at most " + std::to_string(most), shown(json["max_excess"]));
+  }
+  state.options.refit_every = index("refit_every");
+  if (!json["correct_truncation"].is_boolean()) {
+    fail_file(place + ".correct_truncation", "true or false", shown(json["correct_truncation"]));
+  }
+  state.options.correct_truncation = json["correct_truncation"].get<bool>();
+  state.tail = {number("tail_threshold"),
+                index("tail_excesses"),
+                index("tail_count"),
+                {number("shape"), number("scale")}};
+  state.threshold = number_or_infinity(json["threshold"], place + ".threshold");
+  state.excesses = json_numbers(json["excesses"], place + ".excesses");
+  if (!json["limits"].is_array()) fail_file(place + ".limits", "an array", shown(json["limits"]));
+  for (const Json& limit : json["limits"]) {
+    state.limits.push_back(number_or_infinity(limit, place + ".limits"));
+  }
+  state.next = index("next");
+  state.unfitted = index("unfitted");
+  return state;
+}
+
+template <>
+struct OutlierFormat<Spot> {
+  static constexpr const char* name = "reprise spot";
+  static void write(const Spot& value, OrderedJson& json) { json["spot"] = spot_json(value.state()); }
+  static Spot read(const Json& json, const std::string& place) {
+    json_object(json, place, {"format", "version", "spot"});
+    return Spot(read_spot(json["spot"], place + ".spot"));
+  }
+};
+
+template <>
+struct OutlierFormat<Dspot> {
+  static constexpr const char* name = "reprise dspot";
+  static void write(const Dspot& value, OrderedJson& json) {
+    const DspotState state = value.state();
+    json["last"] = state.last;
+    json["next"] = state.next;
+    json["spot"] = spot_json(state.spot);
+  }
+  static Dspot read(const Json& json, const std::string& place) {
+    json_object(json, place, {"format", "version", "last", "next", "spot"});
+    return Dspot(DspotState{json_numbers(json["last"], place + ".last"),
+                            json_index(json["next"], place + ".next"),
+                            read_spot(json["spot"], place + ".spot")});
+  }
+};
+
 inline std::string read_text_file(const std::filesystem::path& path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) fail_file(path.string(), "a file", "none");
@@ -205,7 +341,8 @@ inline std::string read_text_file(const std::filesystem::path& path) {
 
 }  // namespace detail
 
-/// What can be written as JSON here: `Threshold` and `OutlierScorer`.
+/// What can be written as JSON here: `Threshold`, `OutlierScorer`, `Mahalanobis`, and `Spot` and `Dspot`,
+/// which go on where they were.
 template <typename T>
 concept JsonOutlierType = requires { detail::OutlierFormat<T>::name; };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core/sequences.hpp"
+#include "chi_square.hpp"
 #include "errors.hpp"
 #include "point_scores.hpp"
 #include "statistics.hpp"
@@ -24,7 +25,7 @@ struct MahalanobisOptions {
 /// The score of EncDec-AD (Malhotra et al. 2016, arXiv 1607.00148) for an error vector e of m features:
 ///   a = (e - mu)^T Sigma^-1 (e - mu), mu and Sigma by maximum likelihood of calibration error vectors.
 /// The paper's errors are absolute, |x - y|, and give no p-value by formula; with signed errors, x - y, a is
-/// about chi-squared with m degrees of freedom where errors are normal. `error_vectors` and
+/// about chi-squared with m degrees of freedom where errors are normal (`p_values`). `error_vectors` and
 /// `point_error_vectors` give both. With absolute errors, one smaller than usual scores high too.
 class Mahalanobis {
  public:
@@ -57,21 +58,24 @@ class Mahalanobis {
     covariance.diagonal().array() += options_.shrinkage * variance + options_.ridge;
     if (!covariance.allFinite())
       detail::fail("mahalanobis: fit", "errors whose squares are numbers", "an overflow");
-    const Eigen::LLT<Matrix<double>> factor(covariance);
-    for (Index j = 0; j < covariance.cols(); ++j) {
-      if (!(covariance(j, j) > 0.0))
-        refuse_singular("no variance in feature " + std::to_string(j), errors.rows());
-    }
-    // The square of a pivot is what of the variance the features before it leave unexplained.
-    const Vector<double> pivots = factor.matrixLLT().diagonal();
-    if (factor.info() != Eigen::Success ||
-        !(pivots.array().square() > 1e-13 * covariance.diagonal().array()).all()) {
-      refuse_singular("features that are combinations of others", errors.rows());
-    }
-    mean_ = mean;
-    factor_ = factor;
+    set(mean, covariance, ", over " + std::to_string(errors.rows()) + " error vectors");
   }
 
+  /// From what `mean` and `covariance` of a fitted scorer gave; the same bits. Throws as `fit`.
+  static Mahalanobis from_moments(const MahalanobisOptions& options, const Vector<double>& mean,
+                                  const Matrix<double>& covariance) {
+    Mahalanobis result(options);
+    if (mean.size() < 1 || covariance.rows() != mean.size() || covariance.cols() != mean.size()) {
+      detail::fail("mahalanobis: from_moments", "a mean of m features and a covariance m x m",
+                   std::to_string(mean.size()) + " and " + std::to_string(covariance.rows()) + " x " +
+                       std::to_string(covariance.cols()));
+    }
+    if (!mean.allFinite() || !covariance.allFinite() || covariance != covariance.transpose()) {
+      detail::fail("mahalanobis: from_moments", "finite numbers and a symmetric covariance", "others");
+    }
+    result.set(mean, covariance, "");
+    return result;
+  }
   /// One score for each row.
   std::vector<double> scores(const Eigen::Ref<const Matrix<double>>& errors) const {
     const Matrix<double> centered = center(errors, "mahalanobis: scores");
@@ -79,6 +83,14 @@ class Mahalanobis {
     const Matrix<double> whitened = factor_.matrixL().solve(centered.transpose());
     const Vector<double> squares = whitened.colwise().squaredNorm().transpose();
     return {squares.data(), squares.data() + squares.size()};
+  }
+  /// P(A > a) of each row's score, A chi-squared with m degrees of freedom. An approximation for signed
+  /// errors alone: it takes errors for normal, and mu and Sigma for the true ones, of which a fit to n rows
+  /// is 1/n off. Small values are the least to be trusted; conformal p-values assume neither.
+  std::vector<double> p_values(const Eigen::Ref<const Matrix<double>>& signed_errors) const {
+    std::vector<double> result = scores(signed_errors);
+    for (double& value : result) value = chi_square_tail(value, mean_.size());
+    return result;
   }
   /// Each feature's part of each row's score, (e - mu)_j [Sigma^-1 (e - mu)]_j: they sum to the score, and
   /// one may be negative, where a feature makes the others' errors less strange.
@@ -92,12 +104,27 @@ class Mahalanobis {
   const MahalanobisOptions& options() const { return options_; }
   const Vector<double>& mean() const { return mean_; }
   /// With ridge and shrinkage.
-  Matrix<double> covariance() const { return factor_.reconstructedMatrix(); }
+  const Matrix<double>& covariance() const { return covariance_; }
 
  private:
-  [[noreturn]] static void refuse_singular(const std::string& reason, Index rows) {
-    detail::fail("mahalanobis: fit", "a covariance that is not singular (or a ridge, or shrinkage)",
-                 reason + ", over " + std::to_string(rows) + " error vectors");
+  [[noreturn]] static void refuse_singular(const std::string& reason) {
+    detail::fail("mahalanobis: fit", "a covariance that is not singular (or a ridge, or shrinkage)", reason);
+  }
+  void set(const Vector<double>& mean, const Matrix<double>& covariance, const std::string& made_of) {
+    for (Index j = 0; j < covariance.cols(); ++j) {
+      if (!(covariance(j, j) > 0.0)) refuse_singular("no variance in feature " + std::to_string(j) + made_of);
+    }
+    const Eigen::LLT<Matrix<double>> factor(covariance);
+    // The square of a pivot is what of the variance the features before it leave unexplained.
+    const Vector<double> pivots = factor.matrixLLT().diagonal();
+    if (factor.info() != Eigen::Success ||
+        !(pivots.array().square() > 1e-13 * covariance.diagonal().array()).all()) {
+      refuse_singular("features that are combinations of others" + made_of);
+    }
+    mean_ = mean;
+    // The factor is of this half; a product's two halves may differ in the last bit.
+    covariance_ = covariance.selfadjointView<Eigen::Lower>();
+    factor_ = factor;
   }
   static void require_finite(const Eigen::Ref<const Matrix<double>>& errors, const std::string& place) {
     if (errors.allFinite()) return;
@@ -122,6 +149,7 @@ class Mahalanobis {
 
   MahalanobisOptions options_;
   Vector<double> mean_;
+  Matrix<double> covariance_;
   Eigen::LLT<Matrix<double>> factor_;
 };
 

@@ -129,8 +129,8 @@ namespace detail {
 
 /// In (0, 1], a pure function of seed and index.
 inline double smoothing_uniform(std::uint64_t seed, std::uint64_t index) {
-  constexpr std::uint32_t smoothing = 0x70;  // apart from what else draws for Purpose::other
-  RandomStream random(seed ^ (index >> 32), Purpose::other, static_cast<std::uint32_t>(index), smoothing);
+  RandomStream random(seed, Purpose::p_value, static_cast<std::uint32_t>(index),
+                      static_cast<std::uint32_t>(index >> 32));
   return 1.0 - random.uniform();
 }
 

@@ -168,18 +168,28 @@ class TruncatedFit {
 
 }  // namespace detail
 
+/// All of a `Spot`, to be kept and to go on from: `Spot(state)` goes on with the same bits.
+struct SpotState {
+  SpotOptions options{};
+  PotTail tail{};
+  double threshold = 0.0;
+  /// Those in memory, and the largest each could have been without being an alarm (infinite: no limit), in
+  /// the order of the ring.
+  std::vector<double> excesses;
+  std::vector<double> limits;
+  /// Where the ring is written next.
+  Index next = 0;
+  /// Excesses since the last fit.
+  Index unfitted = 0;
+};
+
 /// SPOT: the POT threshold, updated with every value that is no alarm. An alarm changes nothing, so that
 /// outliers do not raise the threshold. Where the level of the stream drifts, use `Dspot`.
 class Spot {
  public:
   /// Values of normal data in the order of time. Throws where fewer than 10 exceed their quantile at `level`.
   explicit Spot(std::span<const double> calibration, const SpotOptions& options = {}) : options_(options) {
-    detail::require_pot_options(options.risk, options.level, "spot");
-    if (options.max_excess < static_cast<Index>(detail::fewest_excesses)) {
-      detail::fail("spot", "max_excess >= " + std::to_string(detail::fewest_excesses),
-                   std::to_string(options.max_excess));
-    }
-    detail::require_positive(options.refit_every, "spot", "refit_every");
+    require_options(options);
     if (calibration.empty()) detail::fail("spot", "calibration values", "none");
     for (std::size_t i = 0; i < calibration.size(); ++i) {
       if (!std::isfinite(calibration[i])) {
@@ -191,12 +201,55 @@ class Spot {
         detail::excesses_above_level(calibration, options.level, tail_.threshold, "spot");
     tail_.count = static_cast<Index>(calibration.size());
     tail_.excesses = static_cast<Index>(excesses.size());
-    const auto capacity = static_cast<std::size_t>(options.max_excess);
-    memory_.resize(capacity);
-    scaled_.resize(capacity);
-    limits_.resize(capacity);
+    reserve();
     for (const double excess : excesses) remember(excess, std::numeric_limits<double>::infinity());
     refit();
+  }
+  /// Goes on where `state` was taken. Throws where that cannot be a state.
+  explicit Spot(const SpotState& state)
+      : options_(state.options),
+        tail_(state.tail),
+        threshold_(state.threshold),
+        next_(static_cast<std::size_t>(std::max<Index>(state.next, 0))),
+        held_(state.excesses.size()),
+        unfitted_(state.unfitted) {
+    require_options(state.options);
+    const auto held = static_cast<Index>(held_);
+    const auto require = [](bool is_right, const char* expected) {
+      if (!is_right) detail::fail("spot: state", expected, "others");
+    };
+    require(held >= static_cast<Index>(detail::fewest_excesses) && held <= options_.max_excess &&
+                state.limits.size() == held_,
+            "10 to max_excess excesses, each with a limit");
+    for (std::size_t i = 0; i < held_; ++i) {
+      require(
+          state.excesses[i] > 0.0 && std::isfinite(state.excesses[i]) && state.limits[i] >= state.excesses[i],
+          "finite excesses above 0 and at most their limits");
+    }
+    require(state.next >= 0 && state.next < options_.max_excess &&
+                (held == options_.max_excess || state.next == held),
+            "a place in the ring to go on from");
+    require(state.tail.excesses >= held && state.tail.count > state.tail.excesses,
+            "counts that hold the excesses");
+    require(std::isfinite(state.tail.threshold) && std::isfinite(state.tail.beyond.shape) &&
+                std::isfinite(state.tail.beyond.scale) && state.tail.beyond.scale > 0.0 &&
+                state.threshold >= state.tail.threshold,
+            "a tail, and a threshold within it");
+    require(state.unfitted >= 0 && state.unfitted < options_.refit_every,
+            "fewer excesses to fit than refit_every");
+    reserve();
+    std::copy(state.excesses.begin(), state.excesses.end(), memory_.begin());
+    std::copy(state.limits.begin(), state.limits.end(), limits_.begin());
+  }
+  SpotState state() const {
+    const auto end = static_cast<std::ptrdiff_t>(held_);
+    return {options_,
+            tail_,
+            threshold_,
+            {memory_.begin(), memory_.begin() + end},
+            {limits_.begin(), limits_.begin() + end},
+            static_cast<Index>(next_),
+            unfitted_};
   }
 
   StreamStep step(double value) noexcept {
@@ -227,6 +280,20 @@ class Spot {
   const SpotOptions& options() const { return options_; }
 
  private:
+  static void require_options(const SpotOptions& options) {
+    detail::require_pot_options(options.risk, options.level, "spot");
+    if (options.max_excess < static_cast<Index>(detail::fewest_excesses)) {
+      detail::fail("spot", "max_excess >= " + std::to_string(detail::fewest_excesses),
+                   std::to_string(options.max_excess));
+    }
+    detail::require_positive(options.refit_every, "spot", "refit_every");
+  }
+  void reserve() {
+    const auto capacity = static_cast<std::size_t>(options_.max_excess);
+    memory_.resize(capacity);
+    scaled_.resize(capacity);
+    limits_.resize(capacity);
+  }
   void remember(double excess, double limit) noexcept {
     memory_[next_] = excess;
     limits_[next_] = limit;
@@ -263,6 +330,14 @@ struct DspotOptions {
   SpotOptions spot{};
 };
 
+/// All of a `Dspot`, to be kept and to go on from.
+struct DspotState {
+  /// The last `depth` normal values in the order of the ring, and where it is written next.
+  std::vector<double> last;
+  Index next = 0;
+  SpotState spot{};
+};
+
 /// DSPOT: SPOT on what a value exceeds the mean of the last `depth` values that were no alarm, for streams
 /// whose level drifts.
 class Dspot {
@@ -270,6 +345,17 @@ class Dspot {
   /// The first `depth` calibration values only make the first mean.
   explicit Dspot(std::span<const double> calibration, const DspotOptions& options = {})
       : last_(depth_of(options, calibration.size())), spot_(differences(calibration), options.spot) {}
+
+  /// Goes on where `state` was taken. Throws where that cannot be a state.
+  explicit Dspot(const DspotState& state)
+      : last_(Eigen::Map<const Eigen::ArrayXd>(state.last.data(), static_cast<Index>(state.last.size()))),
+        next_(state.next),
+        spot_(state.spot) {
+    if (last_.size() == 0 || !last_.allFinite() || next_ < 0 || next_ >= last_.size()) {
+      detail::fail("dspot: state", "finite values and a place among them to go on from", "others");
+    }
+  }
+  DspotState state() const { return {{last_.data(), last_.data() + last_.size()}, next_, spot_.state()}; }
 
   /// Thresholds are in units of the stream: mean + threshold of the difference.
   StreamStep step(double value) noexcept {

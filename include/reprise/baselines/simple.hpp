@@ -1,0 +1,54 @@
+#pragma once
+
+#include <algorithm>
+#include "../core/sequences.hpp"
+#include "../core/windows.hpp"
+#include "flat_windows.hpp"
+
+namespace reprise::inline REPRISE_ABI {
+
+/// Every window is reconstructed as the mean training window: its error is that of knowing nothing but where
+/// in a window a value lies.
+class MeanWindowBaseline {
+ public:
+  static constexpr const char* name = "mean window";
+
+  void fit(const Windows& windows) {
+    mean_ = detail::mean_window(windows, detail::flat_block);
+    shape_ = {windows.features(), windows.length()};
+  }
+  /// features x windows x length. Throws before `fit` and where the windows have another shape.
+  Sequences<double> reconstruct(const Windows& windows) const {
+    detail::require_fitted_to(is_fitted(), shape_, windows, "mean window baseline: reconstruct");
+    Sequences<double> result(shape_.features, windows.size(), shape_.steps);
+    detail::write_flat(mean_.replicate(1, windows.size()), 0, result);
+    return result;
+  }
+  bool is_fitted() const { return mean_.size() > 0; }
+
+ private:
+  SequenceShape shape_;
+  Vector<double> mean_;
+};
+
+/// Each value is predicted as the one before it in the series: also the first of a window, so that a point
+/// has the same error in every window. The first of the series is predicted as itself. Nothing is learnt.
+class PersistenceBaseline {
+ public:
+  static constexpr const char* name = "persistence";
+
+  void fit(const Windows& windows) { static_cast<void>(windows); }
+  /// features x windows x length.
+  Sequences<double> reconstruct(const Windows& windows) const {
+    Sequences<double> result(windows.features(), windows.size(), windows.length());
+    for (Index w = 0; w < windows.size(); ++w) {
+      for (Index t = 0; t < windows.length(); ++t) {
+        const Index before = std::max<Index>(windows.start(w) + t - 1, 0);
+        for (Index f = 0; f < windows.features(); ++f) result(w, t, f) = windows.series_value(before, f);
+      }
+    }
+    return result;
+  }
+};
+
+}  // namespace reprise::inline REPRISE_ABI
