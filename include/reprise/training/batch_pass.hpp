@@ -41,8 +41,9 @@ class BatchPass {
       windows.gather(batch.subspan(offset(shard), length(shard, batch.size())), tape.input);
       const LayerContext shard_context = with_first_sample(context, shard);
       const SequenceView<const Scalar> output = network_->forward(theta, tape, scratch, shard_context);
-      losses_[at] = loss_sum<Scalar>(loss, output, tape.input, weights_of(weights, shard, batch.size()),
-                                     scale, network_->output_gradient(tape, scratch));
+      losses_[at] =
+          loss_sum<Scalar>(loss, output, tape.input, weights_of(weights, shard, batch.size()), scale,
+                           network_->output_gradient(tape, scratch), windows.last_step_features());
       network_->backward(theta, tape, scratch, shard_context);
     });
     Eigen::Map<Vector<Scalar>>(gradient, network_->parameters().size()).setZero();
@@ -67,8 +68,8 @@ class BatchPass {
       const SequenceView<Scalar> output = tape.outputs.back();
       network_->infer(theta, tape.input, output, 0, static_cast<std::size_t>(network_->size()),
                       scratch_[static_cast<std::size_t>(worker)]);
-      losses_[at] =
-          loss_sum<Scalar>(loss, output, tape.input, weights_of(weights, shard, batch.size()), 1.0, {});
+      losses_[at] = loss_sum<Scalar>(loss, output, tape.input, weights_of(weights, shard, batch.size()), 1.0,
+                                     {}, windows.last_step_features());
     });
     return total(shards);
   }
