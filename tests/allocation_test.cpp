@@ -228,6 +228,35 @@ TEST_CASE_TEMPLATE("no allocation in a step of a stream", Scalar, float, double)
   CHECK(last > 0);
 }
 
+TEST_CASE_TEMPLATE("no allocation with any kind of decoder, in training or in reconstruct", Scalar, float,
+                   double) {
+  using reprise::DecoderInput;
+  const Windows windows = reprise::sliding_windows(
+      test::wave(93, 1), {.length = 14, .patch = 3});  // 5 steps, the last one padded
+  const auto batch = test::numbers(0, windows.size());
+  for (const auto input : {DecoderInput::repeated_code, DecoderInput::zeros, DecoderInput::previous_value}) {
+    CAPTURE(static_cast<int>(input));
+    auto options = test::small_model(5, 3);
+    options.decoder_input = input;
+    options.decoder_state = reprise::DecoderState::encoder;
+    options.reverse_decoder = true;
+    const Autoencoder<Scalar> model(options);
+    reprise::Vector<Scalar> gradient = model.weights();
+    reprise::detail::BatchPass<Scalar> pass(model.network(), 2);
+    Sequences<Scalar> x(3, windows.size(), 5), y = x;
+    reprise::InferenceWorkspace<Scalar> workspace;
+    const auto once = [&] {
+      pass.loss_and_gradient(model.weights().data(), windows, batch, {}, reprise::Huber{}, {},
+                             gradient.data());
+      pass.loss_total(model.weights().data(), windows, batch, {}, reprise::Huber{});
+      windows.gather<Scalar>(batch, x.view());
+      model.reconstruct(std::as_const(x).view(), y.view(), workspace);
+    };
+    CHECK(allocations_of(once) > 0);
+    CHECK(allocations_of(once) == 0);
+  }
+}
+
 TEST_CASE_TEMPLATE("no allocation in a step of a cell", Scalar, float, double) {
   const auto count = [](const auto& cell, Index batch) {
     using reprise::Matrix;

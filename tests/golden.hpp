@@ -11,6 +11,7 @@
 #include <reprise/layers/dense.hpp>
 #include <reprise/layers/lstm.hpp>
 #include <reprise/losses/losses.hpp>
+#include <reprise/models/autoencoder.hpp>
 #include <reprise/optimizers/optimizers.hpp>
 #include <stdexcept>
 #include <string>
@@ -54,6 +55,16 @@ struct AutoencoderCase {
     Tensor x;
     std::vector<double> loss, validation_loss;
   } fit;
+};
+
+/// Kinds of decoders: `output` and `evaluation` of reconstruction, `loss` and `gradient` of training.
+struct DecoderCase {
+  std::string name;
+  reprise::AutoencoderOptions options;
+  Tensors parameters;
+  Tensor x, output;
+  double evaluation = 0, loss = 0;
+  Tensors gradient;
 };
 
 struct LstmCase {
@@ -277,6 +288,38 @@ auto read_cases(const Json& json, Read read) {
   for (const Json& one : at(json, "cases"))
     result.push_back(read(one, "case " + std::to_string(result.size())));
   return result;
+}
+
+inline std::vector<DecoderCase> decoders() {
+  return read_cases(file("decoders"), [](const Json& json, const std::string& name) {
+    require_known(json, {"config", "parameters", "x", "output", "evaluation", "loss", "gradient"});
+    const Json& config = at(json, "config");
+    require_known(config, {"steps", "features", "output_activation", "encoder", "decoder", "decoder_input",
+                           "decoder_state", "reverse_decoder"});
+    const std::string input = text(config, "decoder_input"), state = text(config, "decoder_state");
+    DecoderCase one;
+    one.name = name;
+    one.options.steps = integer(config, "steps");
+    one.options.features = integer(config, "features");
+    one.options.output_activation = activation(config, "output_activation");
+    for (const Json& layer : at(config, "encoder")) one.options.encoder.push_back(lstm_options(layer));
+    for (const Json& layer : at(config, "decoder")) one.options.decoder.push_back(lstm_options(layer));
+    using reprise::DecoderInput;
+    one.options.decoder_input = input == "repeated_code"    ? DecoderInput::repeated_code
+                                : input == "zeros"          ? DecoderInput::zeros
+                                : input == "previous_value" ? DecoderInput::previous_value
+                                                            : (fail("unknown " + input), DecoderInput{});
+    if (state != "zeros" && state != "encoder") fail("unknown " + state);
+    if (state == "encoder") one.options.decoder_state = reprise::DecoderState::encoder;
+    one.options.reverse_decoder = flag(config, "reverse_decoder");
+    one.parameters = tensors(json, "parameters");
+    one.x = tensor(json, "x");
+    one.output = tensor(json, "output");
+    one.evaluation = number(json, "evaluation");
+    one.loss = number(json, "loss");
+    one.gradient = tensors(json, "gradient");
+    return one;
+  });
 }
 
 inline std::vector<AutoencoderCase> autoencoders() {

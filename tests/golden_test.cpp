@@ -271,6 +271,32 @@ TEST_CASE_TEMPLATE("golden: autoencoders", Scalar, double, float) {
   }
 }
 
+TEST_CASE_TEMPLATE("golden: decoders", Scalar, double, float) {
+  Comparison<Scalar> comparison("decoders");
+  std::set<std::string> seen;
+  for (const golden::DecoderCase& one : golden::decoders()) {
+    comparison.begin(one.name);
+    reprise::Autoencoder<Scalar> model(one.options);
+    model.weights() = parameters_of<Scalar>(model.parameters(), one.parameters);
+    const reprise::Windows windows = windows_of(one.x);
+    comparison.check(outputs, "output", tensor_of(model.reconstruct(sequences_of<Scalar>(one.x))),
+                     one.output);
+    comparison.check(outputs, "loss of evaluate", model.evaluate(windows), one.evaluation);
+    test::Steps<Scalar> training(model, reprise::Adam{});
+    comparison.check(outputs, "loss", training.loss(windows, test::numbers(0, windows.size())), one.loss);
+    comparison.check(gradients, "gradient of", model.parameters(), training.gradient, one.gradient);
+
+    seen.insert(std::to_string(static_cast<int>(one.options.decoder_input)) + ", " +
+                yes_no("state", one.options.decoder_state == reprise::DecoderState::encoder) + ", " +
+                yes_no("reversed", one.options.reverse_decoder));
+    CHECK((std::abs(one.loss - one.evaluation) < 1e-12) ==
+          (one.options.decoder_input != reprise::DecoderInput::previous_value));
+  }
+  CHECK(missing(seen, {"0, no state, no reversed", "0, no state, reversed", "0, state, no reversed",
+                       "0, state, reversed", "1, state, no reversed", "1, state, reversed",
+                       "2, state, no reversed", "2, state, reversed"}) == "");
+}
+
 TEST_CASE("golden: what the autoencoders cover") {
   const auto cases = golden::autoencoders();
   CHECK(cases.size() >= 12);

@@ -146,6 +146,7 @@ reprise::AutoencoderOptions every_option() {
                       .activation = activation::elu,
                       .unit_forget_bias = false,
                       .bias_initializer = initializer::constant(-1e-300)}};
+  options.reverse_decoder = true;
   options.output_activation = activation::leaky_relu;
   options.seed = std::numeric_limits<std::uint64_t>::max();
   return options;
@@ -564,6 +565,47 @@ TEST_CASE("a configuration that cannot be is refused, before memory is taken for
                    parts.set_inner("options", inner);
                  }),
                  {"options: expected a member seed, got none"});
+}
+
+TEST_CASE("every kind of decoder is saved and loaded, and what is as it always was is written as it was") {
+  using reprise::DecoderInput;
+  using reprise::DecoderState;
+  const Directory directory;
+  reprise::AutoencoderOptions options{.steps = 4,
+                                      .features = 1,
+                                      .encoder = {{.units = 3}, {.units = 2}},
+                                      .decoder = {{.units = 2}, {.units = 3}}};
+  for (const auto input : {DecoderInput::repeated_code, DecoderInput::zeros, DecoderInput::previous_value}) {
+    for (const auto state : {DecoderState::zeros, DecoderState::encoder}) {
+      for (const bool reversed : {false, true}) {
+        if (input != DecoderInput::repeated_code && state == DecoderState::zeros) continue;
+        options.decoder_input = input;
+        options.decoder_state = state;
+        options.reverse_decoder = reversed;
+        Autoencoder<double> model(options);
+        model.fit(some_windows());
+        reprise::save(model, directory / "model");
+        check_equal(reprise::load<Autoencoder<double>>(directory / "model"), model);
+        const Json written = split(read(directory / "model")).inner("options");
+        CHECK(written.contains("decoder_input") == (input != DecoderInput::repeated_code));
+        CHECK(written.contains("decoder_state") == (state != DecoderState::zeros));
+        CHECK(written.contains("reverse_decoder") == reversed);
+      }
+    }
+  }
+  // A file may also say what it need not, but nothing that cannot be.
+  const auto refused = [](const char* name, const Json& value) {
+    return refusal([&](Parts& parts) {
+      Json inner = parts.inner("options");
+      inner[name] = value;
+      parts.set_inner("options", inner);
+    });
+  };
+  check_contains(refused("decoder_input", "nothing"), {"options.decoder_input: expected a known name"});
+  check_contains(refused("reverse_decoder", 1), {"options.reverse_decoder: expected true or false, got 1"});
+  check_contains(refused("decoder_input", "zeros"),
+                 {"expected a decoder that reads the repeated code or starts"});
+  check_contains(refused("decoder_state", "encoder"), {"decoder.0: expected 1 units, as many as encoder.0"});
 }
 
 TEST_CASE("bytes that are changed at random, or values that are exchanged, give a model or an error") {

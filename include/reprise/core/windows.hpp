@@ -21,6 +21,10 @@ struct WindowOptions {
   /// Where the stride leaves steps at the end of the series that no window holds: one more window that ends
   /// at the last step.
   bool tail_window = false;
+  /// Neighbouring time steps of the series that one step of the network holds: a long window becomes few
+  /// steps. Where the length is no multiple of it, the last patch is padded with zeros, which neither loss
+  /// nor errors see.
+  Index patch = 1;
 };
 
 class Windows;
@@ -43,15 +47,30 @@ Windows make_windows(Series series, const WindowOptions& options);
 
 /// Windows over one shared series: offsets, not copies. A `Windows` owns its share of the series, so the
 /// vector it was made from may go. Its type does not depend on the element type of the series.
+///
+/// It speaks of points, the time steps of the series. Only `shape` and `gather` speak of the steps of the
+/// network: patches of p points with F features each. Row k * F + f of a step is feature f of the patch's
+/// point k.
 class Windows {
  public:
   /// Number of windows.
   Index size() const { return count_; }
-  /// Time steps in each window.
+  /// Points in each window.
   Index length() const { return length_; }
   Index stride() const { return stride_; }
   Index features() const { return series_->features; }
-  SequenceShape shape() const { return {features(), length_}; }
+  /// Points in a patch.
+  Index patch() const { return patch_; }
+  /// What a network sees: ceil(length / patch) steps of features * patch values.
+  SequenceShape shape() const { return {features() * patch_, (length_ + patch_ - 1) / patch_}; }
+  /// Values of the last step that are no padding.
+  Index last_step_features() const { return features() * ((length_ - 1) % patch_ + 1); }
+  /// The same windows with single points for steps.
+  Windows points() const {
+    Windows result = *this;
+    result.patch_ = 1;
+    return result;
+  }
   /// The time step of the series at which window i starts.
   Index start(Index window) const { return std::min(first_start_ + window * stride_, last_start_); }
   /// Whether the last window starts less than a stride after the one before it.
@@ -113,11 +132,13 @@ class Windows {
     }
     std::visit(
         [&](const auto& values) {
-          for (Index t = 0; t < length_; ++t) {
+          for (Index t = 0; t < batch.steps; ++t) {
             Scalar* to = batch.data + t * batch.batch * batch.features;
+            const Index count = t + 1 < batch.steps ? batch.features : last_step_features();
             for (const Index window : windows) {
-              const auto* from = values.data() + offset(start(window) + t, 0);
-              for (Index f = 0; f < batch.features; ++f) *to++ = static_cast<Scalar>(from[f]);
+              const auto* from = values.data() + offset(start(window) + t * patch_, 0);
+              for (Index f = 0; f < count; ++f) *to++ = static_cast<Scalar>(from[f]);
+              for (Index f = count; f < batch.features; ++f) *to++ = Scalar(0);
             }
           }
         },
@@ -135,6 +156,7 @@ class Windows {
   std::shared_ptr<const detail::Series> series_;
   Index length_ = 0;
   Index stride_ = 1;
+  Index patch_ = 1;
   Index first_start_ = 0;
   Index last_start_ = 0;
   Index count_ = 0;
@@ -143,6 +165,12 @@ class Windows {
 inline Windows detail::make_windows(detail::Series series, const WindowOptions& options) {
   detail::require_positive(options.length, "sliding_windows", "length");
   detail::require_positive(options.stride, "sliding_windows", "stride");
+  detail::require_positive(options.patch, "sliding_windows", "patch");
+  if (options.patch > options.length) {
+    detail::fail("sliding_windows",
+                 "a patch of at most the window's " + std::to_string(options.length) + " steps",
+                 std::to_string(options.patch));
+  }
   detail::require_positive(series.features, "sliding_windows", "number of features");
   const Index steps = series.steps();
   if (steps < options.length) {
@@ -163,6 +191,7 @@ inline Windows detail::make_windows(detail::Series series, const WindowOptions& 
   Windows windows;
   windows.length_ = options.length;
   windows.stride_ = options.stride;
+  windows.patch_ = options.patch;
   windows.count_ = (steps - options.length) / options.stride + 1;
   windows.last_start_ = (windows.count_ - 1) * options.stride;
   if (options.tail_window && windows.last_start_ + options.length < steps) {
@@ -201,6 +230,31 @@ Windows sliding_windows(const Eigen::DenseBase<Derived>& series, const WindowOpt
   Eigen::Map<Matrix<Stored>>(values.data(), series.cols(), series.rows()) =
       series.derived().template cast<Stored>().transpose();
   return detail::make_windows({std::move(values), series.cols()}, options);
+}
+
+namespace detail {
+
+/// From patches to the points they hold, without the padding.
+template <typename Scalar>
+void unpatch(SequenceView<const Scalar> patches, SequenceView<Scalar> points) {
+  const Index F = points.features, patch = patches.features / F;
+  for (Index t = 0; t < points.steps; ++t) {
+    points.step(t) = patches.step(t / patch).middleRows(t % patch * F, F);
+  }
+}
+
+}  // namespace detail
+
+/// A network's reconstruction of windows with patches, point by point: features x windows x length.
+template <typename Scalar>
+Sequences<Scalar> points_of(const Windows& windows, const Sequences<Scalar>& reconstruction) {
+  if (reconstruction.shape() != windows.shape() || reconstruction.batch() != windows.size()) {
+    detail::fail("points_of", std::to_string(windows.size()) + " windows of " + to_string(windows.shape()),
+                 std::to_string(reconstruction.batch()) + " of " + to_string(reconstruction.shape()));
+  }
+  Sequences<Scalar> result(windows.features(), windows.size(), windows.length());
+  detail::unpatch(reconstruction.view(), result.view());
+  return result;
 }
 
 }  // namespace reprise::inline REPRISE_ABI

@@ -40,6 +40,11 @@ inline constexpr auto enumerator_names<Activation> = activation_names;
 template <>
 inline constexpr auto enumerator_names<Convention> = std::array<std::string_view, 2>{"keras", "pytorch"};
 template <>
+inline constexpr auto enumerator_names<DecoderInput> =
+    std::array<std::string_view, 3>{"repeated_code", "zeros", "previous_value"};
+template <>
+inline constexpr auto enumerator_names<DecoderState> = std::array<std::string_view, 2>{"zeros", "encoder"};
+template <>
 inline constexpr auto enumerator_names<Initializer::Kind> = std::array<std::string_view, 10>{
     "zeros",      "ones",      "constant",      "glorot_uniform", "glorot_normal",
     "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",   "orthogonal"};
@@ -71,20 +76,25 @@ inline constexpr std::string_view kind_name<ClipNorm> = "ClipNorm";
 template <>
 inline constexpr std::string_view kind_name<GlobalClipNorm> = "GlobalClipNorm";
 
-// ---- Fields: visit(name, field) for each. A field that is added to a struct breaks its structured binding
-// here, so that it cannot be forgotten; one that is changed here changes the format, so that its version must
-// be raised. ----
+// ---- Fields: visit(name, field) for each; visit(name, field, default) for one that came later than the
+// format, which is written where it differs from the default and need not be there to be read. A field that
+// is added to a struct breaks its structured binding here, so that it cannot be forgotten; one that is
+// changed here changes the format, so that its version must be raised. ----
 
 template <typename T, typename Plain>
 concept Either = std::same_as<std::remove_const_t<T>, Plain>;  // const or not
 
 template <Either<AutoencoderOptions> T, typename Visit>
 void each_field(T& options, const Visit& visit) {
-  auto& [steps, features, encoder, decoder, output_activation, seed] = options;
+  auto& [steps, features, encoder, decoder, decoder_input, decoder_state, reverse_decoder, output_activation,
+         seed] = options;
   visit("steps", steps);
   visit("features", features);
   visit("encoder", encoder);
   visit("decoder", decoder);
+  visit("decoder_input", decoder_input, DecoderInput::repeated_code);
+  visit("decoder_state", decoder_state, DecoderState::zeros);
+  visit("reverse_decoder", reverse_decoder, false);
   visit("output_activation", output_activation);
   visit("seed", seed);
 }
@@ -214,7 +224,10 @@ inline OrderedJson to_json(const LearningRate& rate);
 
 template <typename T>
 void write_fields(const T& value, OrderedJson& object) {
-  each_field(value, [&](const char* name, const auto& field) { object[name] = to_json(field); });
+  each_field(value, [&](const char* name, const auto& field, const auto&... otherwise) {
+    if (((field == otherwise) || ...)) return;
+    object[name] = to_json(field);
+  });
 }
 template <typename... Kinds>
 OrderedJson to_json(const std::variant<Kinds...>& value) {
@@ -266,8 +279,12 @@ inline void from_json(const Json& json, const std::string& place, LearningRate& 
 template <typename T>
 void read_fields(const Json& json, const std::string& place, T& value, std::set<std::string> others) {
   if (!json.is_object()) fail_file(place, "an object", shown(json));
-  each_field(value, [&](const char* name, auto& field) {
+  each_field(value, [&](const char* name, auto& field, const auto&... otherwise) {
     const auto found = json.find(name);
+    if (found == json.end() && sizeof...(otherwise) > 0) {
+      ((field = otherwise), ...);
+      return;
+    }
     if (found == json.end()) fail_file(place, "a member " + std::string(name), "none");
     from_json(*found, place + "." + name, field);
     others.insert(name);
@@ -335,15 +352,18 @@ void from_json(const Json& json, const std::string& place, T& value) {
 /// Parameters of a model with these options: in double, since a hostile file can make any integer overflow.
 inline double parameter_count(const AutoencoderOptions& options) {
   double count = 0.0;
-  auto inputs = static_cast<double>(options.features);
+  const auto features = static_cast<double>(options.features);
+  double inputs = features;
   for (const auto* side : {&options.encoder, &options.decoder}) {
+    if (side == &options.decoder && options.decoder_input == DecoderInput::zeros) inputs = 1.0;
+    if (side == &options.decoder && options.decoder_input == DecoderInput::previous_value) inputs = features;
     for (const LstmOptions& layer : *side) {
       const auto units = static_cast<double>(layer.units);
       count += 4.0 * units * (inputs + units + (layer.use_bias ? 1.0 : 0.0));
       inputs = units;
     }
   }
-  return count + static_cast<double>(options.features) * (inputs + 1.0);
+  return count + features * (inputs + 1.0);
 }
 
 }  // namespace reprise::inline REPRISE_ABI::detail

@@ -4,15 +4,18 @@
 #include <variant>
 #include <vector>
 
+#include "decoder_input.hpp"
 #include "dense.hpp"
 #include "dropout.hpp"
 #include "lstm.hpp"
 #include "repeat_vector.hpp"
+#include "reverse.hpp"
 
 namespace reprise::inline REPRISE_ABI {
 
 template <typename Scalar>
-using AnyLayer = std::variant<Lstm<Scalar>, Dense<Scalar>, RepeatVector<Scalar>, Dropout<Scalar>>;
+using AnyLayer = std::variant<Lstm<Scalar>, Dense<Scalar>, RepeatVector<Scalar>, Dropout<Scalar>,
+                              Zeros<Scalar>, PreviousValue<Scalar>, Reverse<Scalar>>;
 
 /// What one forward and backward pass of a `Sequential` over one shard of a batch keeps. Reused: memory only
 /// grows.
@@ -22,6 +25,8 @@ struct SequentialTape {
   /// One for each layer.
   std::vector<SequenceView<Scalar>> outputs;
   std::vector<Scalar*> tapes;
+  /// Handed from one LSTM to another; in `backward` their gradients.
+  Scalar* states = nullptr;
   Vector<Scalar> memory;
 };
 
@@ -63,6 +68,28 @@ class Sequential {
     entries_.push_back({name, std::move(layer), in, out, offset});
   }
 
+  /// LSTM layer `to` starts from the state, h and c, in which LSTM layer `from` ends, instead of from zeros;
+  /// each hands over or is handed one state at most. Throws where that cannot be.
+  void carry_state(std::size_t from, std::size_t to) {
+    const auto is_lstm = [&](std::size_t l) {
+      return l < entries_.size() && std::holds_alternative<Lstm<Scalar>>(entries_[l].layer);
+    };
+    if (!(from < to && is_lstm(from) && is_lstm(to) && entries_[from].sends < 0 &&
+          entries_[to].receives < 0)) {
+      detail::fail("Sequential: carry_state", "an LSTM and a later one, neither with such a state yet",
+                   "layers " + std::to_string(from) + " and " + std::to_string(to));
+    }
+    const Index units = entries_[from].output.features;
+    if (entries_[to].output.features != units) {
+      detail::fail(entries_[to].name,
+                   std::to_string(units) + " units, as many as " + entries_[from].name +
+                       ", from whose state it starts",
+                   std::to_string(entries_[to].output.features));
+    }
+    entries_[from].sends = entries_[to].receives = state_size_;
+    state_size_ += 2 * units;
+  }
+
   struct Entry {
     std::string name;
     AnyLayer<Scalar> layer;
@@ -72,6 +99,9 @@ class Sequential {
     Index offset;
     /// Whether the next layer sees the output as one step that is repeated.
     bool repeated_output = false;
+    /// Where, among a sample's states, that which it hands over and that which it is handed begin; < 0: none.
+    Index sends = -1;
+    Index receives = -1;
   };
   const std::vector<Entry>& entries() const { return entries_; }
   Index size() const { return static_cast<Index>(entries_.size()); }
@@ -101,6 +131,7 @@ class Sequential {
         tape.tapes[l] = carve.take(
             std::visit([&](const auto& layer) { return layer.tape_size(entry.input, batch); }, entry.layer));
       }
+      tape.states = carve.take(state_size_ * batch);
       return carve.used();
     };
     grow(tape.memory, lay_out(nullptr));
@@ -116,15 +147,13 @@ class Sequential {
   SequenceView<Scalar> forward(const Scalar* theta, SequentialTape<Scalar>& tape,
                                SequentialScratch<Scalar>& scratch, LayerContext context) const {
     const Scratch s = carve_scratch(scratch.memory.data(), tape.input.batch);
-    SequenceView<const Scalar> in = tape.input;
     for (std::size_t l = 0; l < entries_.size(); ++l) {
       context.layer = static_cast<std::uint32_t>(l);
-      std::visit(
-          [&](const auto& layer) {
-            layer.forward(theta + entries_[l].offset, in, tape.outputs[l], tape.tapes[l], s.layer, context);
-          },
-          entries_[l].layer);
-      in = tape.outputs[l];
+      const LstmStates<Scalar> states = states_of(entries_[l], tape.states, tape.input.batch);
+      visit_with_states(entries_[l], states, [&](const auto& layer, const auto&... with_states) {
+        layer.forward(theta + entries_[l].offset, input_of(tape, l), tape.outputs[l], tape.tapes[l], s.layer,
+                      context, with_states...);
+      });
     }
     return tape.outputs.back();
   }
@@ -143,21 +172,20 @@ class Sequential {
     const Scratch s = carve_scratch(scratch.memory.data(), B);
     for (std::size_t l = entries_.size(); l-- > 0;) {
       const Entry& entry = entries_[l];
-      const SequenceView<const Scalar> input = l == 0 ? tape.input : tape.outputs[l - 1];
       const SequenceView<const Scalar> dy = output_view(s.gradient[(l + 1) % 2], entry, B);
       const SequenceView<Scalar> dx =
           l == 0 ? SequenceView<Scalar>() : output_view(s.gradient[l % 2], entries_[l - 1], B);
       context.layer = static_cast<std::uint32_t>(l);
-      std::visit(
-          [&](const auto& layer) {
-            layer.backward(theta + entry.offset, input, tape.outputs[l], dy, dx, tape.tapes[l], s.layer,
-                           gradient + entry.offset, context);
-          },
-          entry.layer);
+      const LstmStates<Scalar> states = state_gradients_of(entry, tape.states, B);
+      visit_with_states(entry, states, [&](const auto& layer, const auto&... with_states) {
+        layer.backward(theta + entry.offset, input_of(tape, l), tape.outputs[l], dy, dx, tape.tapes[l],
+                       s.layer, gradient + entry.offset, context, with_states...);
+      });
     }
   }
 
-  /// Layers [first, last) at inference, from `in` to `out`, without a tape.
+  /// Layers [first, last) at inference, from `in` to `out`, without a tape. A state that no layer among them
+  /// hands over is whatever the scratch holds, so both of its layers must be there.
   void infer(const Scalar* theta, SequenceView<const Scalar> in, SequenceView<Scalar> out, std::size_t first,
              std::size_t last, SequentialScratch<Scalar>& scratch) const {
     prepare(scratch, in.batch);
@@ -165,9 +193,14 @@ class Sequential {
     for (std::size_t l = first; l < last; ++l) {
       const Entry& entry = entries_[l];
       const SequenceView<Scalar> y = l + 1 == last ? out : output_view(s.gradient[l % 2], entry, in.batch);
-      std::visit(
-          [&](const auto& layer) { layer.infer(theta + entry.offset, in, y, s.layer, LayerContext{}); },
-          entry.layer);
+      if (std::holds_alternative<PreviousValue<Scalar>>(entry.layer)) {
+        if (last == entries_.size()) return infer_by_step(theta, out, l, s);
+        detail::fail("Sequential: infer", "all layers behind " + entry.name, "some of them");
+      }
+      const LstmStates<Scalar> states = states_of(entry, s.states, in.batch);
+      visit_with_states(entry, states, [&](const auto& layer, const auto&... with_states) {
+        layer.infer(theta + entry.offset, in, y, s.layer, LayerContext{}, with_states...);
+      });
       in = y;
     }
   }
@@ -178,6 +211,8 @@ class Sequential {
     Scalar* layer;
     /// Of one layer's output and of its input, in turn; at inference the values themselves.
     Scalar* gradient[2];
+    /// As on the tape.
+    Scalar* states;
     Index size;
   };
 
@@ -194,6 +229,7 @@ class Sequential {
     s.layer = carve.take(layer);
     s.gradient[0] = carve.take(values);
     s.gradient[1] = carve.take(values);
+    s.states = carve.take(state_size_ * batch);
     s.size = carve.used();
     return s;
   }
@@ -205,6 +241,81 @@ class Sequential {
   static SequenceView<Scalar> output_view(Scalar* data, const Entry& entry, Index batch) {
     return {data, entry.output.features, batch, entry.output.steps, entry.repeated_output};
   }
+
+  /// The layers behind entry `previous`, one step after the other, each step's output the next one's input,
+  /// to the end of the network.
+  void infer_by_step(const Scalar* theta, SequenceView<Scalar> out, std::size_t previous,
+                     const Scratch& s) const {
+    const bool reversed = std::holds_alternative<Reverse<Scalar>>(entries_.back().layer);
+    const std::size_t end = entries_.size() - (reversed ? 1 : 0);
+    const Index B = out.batch;
+    std::fill_n(s.gradient[previous % 2], out.features * B, Scalar(0));
+    SequenceView<const Scalar> in(s.gradient[previous % 2], out.features, B, 1);
+    for (Index t = 0; t < out.steps; ++t) {
+      Scalar* const place = out.data + (reversed ? out.steps - 1 - t : t) * out.features * B;
+      for (std::size_t l = previous + 1; l < end; ++l) {
+        const Entry& entry = entries_[l];
+        const SequenceView<Scalar> y(l + 1 == end ? place : s.gradient[l % 2], entry.output.features, B, 1);
+        LstmStates<Scalar> states;
+        if (std::holds_alternative<Lstm<Scalar>>(entry.layer)) {
+          if (entry.receives < 0) detail::fail("Sequential: infer", "a state for " + entry.name, "none");
+          states = states_of(entry, s.states, B);
+          states.final_h = s.states + entry.receives * B;  // where the next step finds it
+          states.final_c = states.final_h + entry.output.features * B;
+        }
+        visit_with_states(entry, states, [&](const auto& layer, const auto&... with_states) {
+          layer.infer(theta + entry.offset, in, y, s.layer, LayerContext{}, with_states...);
+        });
+        in = y;
+      }
+    }
+  }
+
+  /// Calls use(layer, states) for an LSTM, use(layer) for another layer.
+  template <typename Use>
+  static void visit_with_states(const Entry& entry, const LstmStates<Scalar>& states, const Use& use) {
+    std::visit(
+        [&](const auto& layer) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(layer)>, Lstm<Scalar>>) {
+            use(layer, states);
+          } else {
+            use(layer);
+          }
+        },
+        entry.layer);
+  }
+  static LstmStates<Scalar> states_of(const Entry& entry, Scalar* states, Index batch) {
+    LstmStates<Scalar> result;
+    const Index count = entry.output.features * batch;
+    if (entry.receives >= 0) {
+      result.initial_h = states + entry.receives * batch;
+      result.initial_c = result.initial_h + count;
+    }
+    if (entry.sends >= 0) {
+      result.final_h = states + entry.sends * batch;
+      result.final_c = result.final_h + count;
+    }
+    return result;
+  }
+  static LstmStates<Scalar> state_gradients_of(const Entry& entry, Scalar* states, Index batch) {
+    LstmStates<Scalar> result;
+    const Index count = entry.output.features * batch;
+    if (entry.receives >= 0) {
+      result.initial_h_gradient = states + entry.receives * batch;
+      result.initial_c_gradient = result.initial_h_gradient + count;
+    }
+    if (entry.sends >= 0) {
+      result.final_h_gradient = states + entry.sends * batch;
+      result.final_c_gradient = result.final_h_gradient + count;
+    }
+    return result;
+  }
+
+  SequenceView<const Scalar> input_of(const SequentialTape<Scalar>& tape, std::size_t layer) const {
+    const bool of_network =
+        layer == 0 || std::holds_alternative<PreviousValue<Scalar>>(entries_[layer].layer);
+    return of_network ? tape.input : tape.outputs[layer - 1];
+  }
   static void grow(Vector<Scalar>& memory, Index size) {
     if (memory.size() < size) memory.resize(size);
   }
@@ -212,6 +323,7 @@ class Sequential {
   SequenceShape input_;
   std::vector<Entry> entries_;
   ParameterTable parameters_;
+  Index state_size_ = 0;  // of a sample
 };
 
 }  // namespace reprise::inline REPRISE_ABI

@@ -74,6 +74,14 @@ inline void require_one_per_sample(const char* what, std::size_t got, Index batc
   fail("loss: " + std::string(what), "one per sample, that is " + std::to_string(batch), std::to_string(got));
 }
 
+inline Index values_of_last_step(Index features, Index last_step_features) {
+  if (last_step_features > features) {
+    fail("loss: last step", "at most " + std::to_string(features) + " features",
+         std::to_string(last_step_features));
+  }
+  return last_step_features > 0 ? last_step_features : features;
+}
+
 }  // namespace detail
 
 /// The sum, over the samples b of a batch or a part of one, of weight_b * (mean of the element loss over b's
@@ -83,30 +91,41 @@ inline void require_one_per_sample(const char* what, std::size_t got, Index batc
 /// whole batch) that is the gradient of the batch's loss, which as in Keras is divided by the number of
 /// samples and not by the sum of the weights. Adds in double, in an order that the shape alone decides, and
 /// allocates nothing. Throws `Error` when shapes disagree.
+///
+/// `last_step_features`: where positive, only so many values of the last step are meant (the others pad the
+/// last patch of a window): the mean is over the values that are, and the slope of the others is zero.
 template <typename Scalar>
 double loss_sum(const Loss& loss, std::type_identity_t<SequenceView<const Scalar>> prediction,
                 std::type_identity_t<SequenceView<const Scalar>> target,
-                std::span<const double> sample_weights, double scale, SequenceView<Scalar> gradient) {
+                std::span<const double> sample_weights, double scale, SequenceView<Scalar> gradient,
+                Index last_step_features = 0) {
   detail::require_same_shape("target", prediction, target);
   if (gradient.data != nullptr) detail::require_same_shape("gradient", prediction, gradient);
   if (!sample_weights.empty()) {
     detail::require_one_per_sample("sample weights", sample_weights.size(), prediction.batch);
   }
-  const double per_element = 1.0 / static_cast<double>(prediction.features * prediction.steps);
+  const Index in_last = detail::values_of_last_step(prediction.features, last_step_features);
+  const Index first_of_last = prediction.batch * (prediction.steps - 1);
+  const double per_element =
+      1.0 / static_cast<double>(prediction.features * (prediction.steps - 1) + in_last);
   return std::visit(
       [&](const auto& kind) {
-        if (sample_weights.empty()) {
+        if (sample_weights.empty() && in_last == prediction.features) {
           return per_element * detail::loss_run(kind, prediction.data, target.data, prediction.size(),
                                                 static_cast<Scalar>(scale * per_element), gradient.data);
         }
         const Index features = prediction.features;
         double sum = 0.0;
         for (Index column = 0; column < prediction.batch * prediction.steps; ++column) {
-          const double weight = sample_weights[static_cast<std::size_t>(column % prediction.batch)];
+          const double weight = sample_weights.empty()
+                                    ? 1.0
+                                    : sample_weights[static_cast<std::size_t>(column % prediction.batch)];
+          const Index count = column < first_of_last ? features : in_last;
           const Index offset = column * features;
           Scalar* const slope = gradient.data == nullptr ? nullptr : gradient.data + offset;
-          sum += weight * detail::loss_run(kind, prediction.data + offset, target.data + offset, features,
+          sum += weight * detail::loss_run(kind, prediction.data + offset, target.data + offset, count,
                                            static_cast<Scalar>(weight * scale * per_element), slope);
+          if (slope != nullptr) std::fill(slope + count, slope + features, Scalar(0));
         }
         return per_element * sum;
       },

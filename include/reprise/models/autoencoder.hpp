@@ -8,6 +8,24 @@
 
 namespace reprise::inline REPRISE_ABI {
 
+/// What the first decoder layer reads at each step.
+enum class DecoderInput {
+  repeated_code,
+  /// A single feature that is 0: all it knows is the encoder's state.
+  zeros,
+  /// The value of the step that it decoded before, zeros at the first: in training the true one (teacher
+  /// forcing), at reconstruction its own output, step by step (Malhotra et al. 2016).
+  previous_value
+};
+
+/// The state in which decoder layers start.
+enum class DecoderState {
+  zeros,
+  /// h and c in which the encoder ends, mirrored: the last encoder layer's goes to the first decoder layer,
+  /// and so on. There must be as many layers on both sides, and their sizes equal.
+  encoder
+};
+
 /// What an autoencoder is made of.
 struct AutoencoderOptions {
   /// Time steps of a window. Must be given.
@@ -18,6 +36,12 @@ struct AutoencoderOptions {
   std::vector<LstmOptions> encoder{};
   /// From the repeated code on; at least one. All return sequences.
   std::vector<LstmOptions> decoder{};
+  /// Either must bring what the encoder knows: the repeated code, its state, or both.
+  DecoderInput decoder_input = DecoderInput::repeated_code;
+  DecoderState decoder_state = DecoderState::zeros;
+  /// The decoder makes the window's last step first (Srivastava et al. 2015, Malhotra et al. 2016), which is
+  /// the one that the encoder's state is nearest to. What comes out of the model is in the window's order.
+  bool reverse_decoder = false;
   /// Of the dense layer that turns each step of the last decoder layer into features.
   Activation output_activation = activation::linear;
   /// Of the initial weights.
@@ -43,6 +67,9 @@ using InferenceWorkspace = SequentialScratch<Scalar>;
 ///
 ///     encoder LSTMs -> RepeatVector(steps) -> decoder LSTMs -> TimeDistributed(Dense(features))
 ///
+/// Or, as Malhotra et al. themselves have it, with a decoder that starts from the encoder's state, makes the
+/// window in reverse order, and sees its previous value: see the options.
+///
 /// A value: a copy is a model of its own, with the state of its training. All const calls may run at once on
 /// one model from several threads, each with a workspace of its own where one is handed in; fit and writing
 /// parameters must be alone.
@@ -51,7 +78,8 @@ class Autoencoder {
  public:
   using Scalar = Scalar_;
 
-  /// Throws when sizes are not positive or encoder or decoder is empty.
+  /// Throws when sizes are not positive, encoder or decoder is empty, or the decoder's options do not go
+  /// together.
   explicit Autoencoder(AutoencoderOptions options)
       : options_(std::move(options)), network_(build(options_)), weights_(network_.parameters().size()) {
     network_.initialize(weights_.data(), options_.seed);
@@ -75,6 +103,8 @@ class Autoencoder {
   /// with a finite loss.
   History fit(const Windows& windows, FitOptions options = {}) {
     theta();
+    require_padding("fit: windows", windows);
+    if (options.validation_data) require_padding("fit: validation_data", *options.validation_data);
     return detail::Training<Scalar>(network_, weights_, training_, windows, std::move(options)).run();
   }
 
@@ -106,14 +136,20 @@ class Autoencoder {
   Sequences<Scalar> encode(const Sequences<Scalar>& input) const {
     return run(input, 0, encoder_size(), {code_size(), 1}, "encode: input", network_.input_shape());
   }
-  /// From codes, as `encode` gives them, to windows.
+  /// From codes, as `encode` gives them, to windows. Throws for a decoder that starts from the encoder's
+  /// state, of which the code is only a part.
   Sequences<Scalar> decode(const Sequences<Scalar>& codes) const {
+    if (options_.decoder_state == DecoderState::encoder) {
+      detail::fail("decode", "a decoder that needs nothing but the code",
+                   "one that starts from the encoder's state; use reconstruct");
+    }
     return run(codes, encoder_size(), last(), network_.output_shape(), "decode: codes", {code_size(), 1});
   }
 
-  /// Mean loss over the windows, without dropout.
+  /// Mean loss over the windows as `reconstruct` gives them, without dropout or teacher forcing.
   double evaluate(const Windows& windows, const EvaluateOptions& options = {}) const {
     require("evaluate: windows", network_.input_shape(), windows.shape());
+    require_padding("evaluate: windows", windows);
     detail::require_positive(options.batch_size, "evaluate", "batch_size");
     validate(options.loss);
     detail::BatchPass<Scalar> pass(network_, options.threads);
@@ -132,7 +168,9 @@ class Autoencoder {
       const auto& entry = network_.entries()[l];
       const Index end =
           l + 1 < network_.entries().size() ? network_.entries()[l + 1].offset : network_.parameters().size();
-      static constexpr const char* types[] = {"LSTM", "TimeDistributed(Dense)", "RepeatVector", "Dropout"};
+      static constexpr const char* types[] = {"LSTM",  "TimeDistributed(Dense)", "RepeatVector", "Dropout",
+                                              "Zeros", "PreviousValue",          "Reverse"};
+      static_assert(std::size(types) == std::variant_size_v<AnyLayer<Scalar>>);
       result.rows.push_back({entry.name, types[entry.layer.index()], entry.output, l + 1 != encoder_size(),
                              end - entry.offset});
     }
@@ -188,6 +226,7 @@ class Autoencoder {
     Sequential<Scalar> network({options.features, options.steps});
     if (options.encoder.empty()) detail::fail("Autoencoder", "at least one encoder layer", "none");
     if (options.decoder.empty()) detail::fail("Autoencoder", "at least one decoder layer", "none");
+    require_decoder(options);
     const auto add = [&](std::vector<LstmOptions>& layers, const std::string& side,
                          bool last_returns_sequences) {
       for (std::size_t l = 0; l < layers.size(); ++l) {
@@ -196,12 +235,56 @@ class Autoencoder {
       }
     };
     add(options.encoder, "encoder", false);
-    network.add("repeat", RepeatVector<Scalar>(options.steps));
+    switch (options.decoder_input) {
+      case DecoderInput::repeated_code: network.add("repeat", RepeatVector<Scalar>(options.steps)); break;
+      case DecoderInput::zeros: network.add("zeros", Zeros<Scalar>(options.steps)); break;
+      case DecoderInput::previous_value:
+        network.add("previous", PreviousValue<Scalar>(network.input_shape(), options.reverse_decoder));
+        break;
+    }
     add(options.decoder, "decoder", true);
+    if (options.decoder_state == DecoderState::encoder) {
+      for (std::size_t l = 0; l < options.decoder.size(); ++l) {
+        const std::size_t first_decoder = options.encoder.size() + 1;
+        network.carry_state(options.encoder.size() - 1 - l, first_decoder + l);
+      }
+    }
     network.add("output", TimeDistributed<Scalar>(
                               network.output_shape().features,
                               {.units = options.features, .activation = options.output_activation}));
+    if (options.reverse_decoder) network.add("reverse", Reverse<Scalar>());
     return network;
+  }
+  static void require_decoder(const AutoencoderOptions& options) {
+    if (options.decoder_state == DecoderState::encoder) {
+      if (options.encoder.size() == options.decoder.size()) return require_forward(options);
+      detail::fail("Autoencoder",
+                   "as many decoder layers as encoder layers, from whose states they start, that is " +
+                       std::to_string(options.encoder.size()),
+                   std::to_string(options.decoder.size()));
+    }
+    if (options.decoder_input != DecoderInput::repeated_code) {
+      detail::fail("Autoencoder", "a decoder that reads the repeated code or starts from the encoder's state",
+                   "one that does neither");
+    }
+  }
+  static void require_forward(const AutoencoderOptions& options) {
+    if (options.decoder_input != DecoderInput::previous_value) return;
+    for (const LstmOptions& layer : options.decoder) {
+      if (!layer.go_backwards) continue;
+      detail::fail("Autoencoder",
+                   "decoder layers that read forwards, since each step waits for the one before",
+                   "go_backwards");
+    }
+  }
+
+  /// The decoder would read the padding as a true value in training, and its own guess of it afterwards.
+  void require_padding(const char* what, const Windows& windows) const {
+    if (options_.decoder_input != DecoderInput::previous_value || !options_.reverse_decoder) return;
+    if (windows.length() % windows.patch() == 0) return;
+    detail::fail(
+        what, "whole patches, since the decoder starts with the last one and reads it as the value before",
+        std::to_string(windows.length()) + " steps in patches of " + std::to_string(windows.patch()));
   }
 
   std::size_t encoder_size() const { return options_.encoder.size(); }
@@ -224,6 +307,7 @@ class Autoencoder {
   Sequences<Scalar> run(const Windows& windows, std::size_t first_layer, std::size_t last_layer,
                         SequenceShape output_shape, const char* what) const {
     require(what, network_.input_shape(), windows.shape());
+    require_padding(what, windows);
     constexpr Index at_once = 64;
     Sequences<Scalar> result(output_shape.features, windows.size(), output_shape.steps);
     Sequences<Scalar> input(features(), 0, 0), output;

@@ -14,7 +14,8 @@
 // How far a reconstruction is from its input, in double whatever the two are held in. Each function takes any
 // pair of `Windows`, `Sequences<float | double>` and `WindowArray<float | double>` that hold the same number
 // of windows of the same shape; it throws when they do not, and names the place of the first NaN or infinity
-// in a reconstruction or input. Neither is copied as a whole.
+// in a reconstruction or input. Neither is copied as a whole. Errors are those of points: where the input's
+// windows have patches, its reconstruction is taken apart, and padding is no error.
 namespace reprise::inline REPRISE_ABI {
 
 /// Another library's array of windows, seen through a view: (windows, steps, features) row-major, as NumPy,
@@ -61,11 +62,18 @@ Index window_count(const WindowArray<Scalar>& array) {
   return array.size();
 }
 
-/// Copies windows [first, first + to.batch) as doubles.
+/// In points, not in patches.
+inline SequenceShape point_shape(const Windows& windows) { return {windows.features(), windows.length()}; }
+template <typename Source>
+SequenceShape point_shape(const Source& source) {
+  return source.shape();
+}
+
+/// Copies windows [first, first + to.batch) as doubles, point by point.
 inline void read_windows(const Windows& windows, Index first, SequenceView<double> to) {
   std::vector<Index> numbers(static_cast<std::size_t>(to.batch));
   for (Index i = 0; i < to.batch; ++i) numbers[static_cast<std::size_t>(i)] = first + i;
-  windows.gather(std::span<const Index>(numbers), to);
+  windows.points().gather(std::span<const Index>(numbers), to);
 }
 template <typename Scalar>
 void read_windows(const Sequences<Scalar>& sequences, Index first, SequenceView<double> to) {
@@ -91,6 +99,34 @@ concept WindowSource = requires(const T& source, SequenceView<double> to) {
   read_windows(source, Index{}, to);
 };
 
+/// The steps of a reconstruction are patches where those of its input are.
+template <typename Input, typename Reconstruction>
+bool is_patched(const Input& input, const Reconstruction& reconstruction) {
+  return input.shape() != point_shape(input) && reconstruction.shape() == input.shape() &&
+         reconstruction.shape() == point_shape(reconstruction);
+}
+
+template <WindowSource Input, WindowSource Reconstruction>
+void require_reconstruction(const char* what, const Input& input, const Reconstruction& reconstruction) {
+  const Index count = window_count(input);
+  if (count == window_count(reconstruction) &&
+      (point_shape(input) == point_shape(reconstruction) || is_patched(input, reconstruction))) {
+    return;
+  }
+  fail(what, "a reconstruction of " + std::to_string(count) + " windows of " + to_string(input.shape()),
+       std::to_string(window_count(reconstruction)) + " windows of " + to_string(reconstruction.shape()));
+}
+
+/// Copies the reconstruction of windows [first, first + to.batch) as doubles, point by point.
+template <WindowSource Input, WindowSource Reconstruction>
+void read_reconstruction(const Input& input, const Reconstruction& reconstruction, Index first,
+                         SequenceView<double> to) {
+  if (!is_patched(input, reconstruction)) return read_windows(reconstruction, first, to);
+  Sequences<double> patches(input.shape().features, to.batch, input.shape().steps);
+  read_windows(reconstruction, first, patches.view());
+  unpatch<double>(patches.view(), to);
+}
+
 inline void require_finite(const SequenceView<double>& block, Index first_window, const char* what) {
   if (block.matrix().allFinite()) return;
   // Window by window, so that the place named is the first and does not depend on the size of a block.
@@ -111,12 +147,9 @@ inline void require_finite(const SequenceView<double>& block, Index first_window
 /// Calls visit(first window, x, y) for one block of windows after the other.
 template <WindowSource Input, WindowSource Reconstruction, typename Visit>
 void for_each_block(const Input& input, const Reconstruction& reconstruction, Visit visit) {
-  const SequenceShape shape = input.shape();
+  require_reconstruction("errors", input, reconstruction);
+  const SequenceShape shape = point_shape(input);
   const Index count = window_count(input);
-  if (shape != reconstruction.shape() || count != window_count(reconstruction)) {
-    fail("errors", "a reconstruction of " + std::to_string(count) + " windows of " + to_string(shape),
-         std::to_string(window_count(reconstruction)) + " windows of " + to_string(reconstruction.shape()));
-  }
   const Index block = std::min<Index>(count, 64);
   Sequences<double> expected(shape.features, block, shape.steps);
   Sequences<double> actual(shape.features, block, shape.steps);
@@ -125,7 +158,7 @@ void for_each_block(const Input& input, const Reconstruction& reconstruction, Vi
     const SequenceView<double> x(expected.view().data, shape.features, windows, shape.steps);
     const SequenceView<double> y(actual.view().data, shape.features, windows, shape.steps);
     read_windows(input, first, x);
-    read_windows(reconstruction, first, y);
+    read_reconstruction(input, reconstruction, first, y);
     require_finite(x, first, "input");
     require_finite(y, first, "reconstruction");
     visit(first, x, y);
@@ -161,30 +194,30 @@ std::vector<double> mean_errors(const Input& input, const Reconstruction& recons
   for_each_error(input, reconstruction, [&](Index window, Index, Index, double error) {
     result[static_cast<std::size_t>(window)] += measure(error);
   });
-  const SequenceShape shape = input.shape();
+  const SequenceShape shape = point_shape(input);
   for (double& value : result) value /= static_cast<double>(shape.steps * shape.features);
   return result;
 }
 
 template <typename Measure, WindowSource Input, WindowSource Reconstruction>
 Matrix<double> mean_errors_per_step(const Input& input, const Reconstruction& reconstruction) {
-  Matrix<double> result = Matrix<double>::Zero(window_count(input), input.shape().steps);
+  Matrix<double> result = Matrix<double>::Zero(window_count(input), point_shape(input).steps);
   const Measure measure;
   for_each_error(input, reconstruction, [&](Index window, Index step, Index, double error) {
     result(window, step) += measure(error);
   });
-  result /= static_cast<double>(input.shape().features);
+  result /= static_cast<double>(point_shape(input).features);
   return result;
 }
 
 template <typename Measure, WindowSource Input, WindowSource Reconstruction>
 Matrix<double> mean_errors_per_feature(const Input& input, const Reconstruction& reconstruction) {
-  Matrix<double> result = Matrix<double>::Zero(window_count(input), input.shape().features);
+  Matrix<double> result = Matrix<double>::Zero(window_count(input), point_shape(input).features);
   const Measure measure;
   for_each_error(input, reconstruction, [&](Index window, Index, Index feature, double error) {
     result(window, feature) += measure(error);
   });
-  result /= static_cast<double>(input.shape().steps);
+  result /= static_cast<double>(point_shape(input).steps);
   return result;
 }
 

@@ -79,21 +79,16 @@ inline std::ostream& operator<<(std::ostream& out, const Explanation& explanatio
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
 Explanation explain(const Input& input, const Reconstruction& reconstruction, Index window,
                     ErrorMeasure measure = ErrorMeasure::squared) {
-  const SequenceShape shape = input.shape();
+  detail::require_reconstruction("explain", input, reconstruction);
+  const SequenceShape shape = detail::point_shape(input);
   const Index count = detail::window_count(input);
-  if (shape != reconstruction.shape() || count != detail::window_count(reconstruction)) {
-    detail::fail("explain",
-                 "a reconstruction of " + std::to_string(count) + " windows of " + to_string(shape),
-                 std::to_string(detail::window_count(reconstruction)) + " windows of " +
-                     to_string(reconstruction.shape()));
-  }
   if (window < 0 || window >= count) {
     detail::fail("explain", "a window from 0 to " + std::to_string(count - 1), std::to_string(window));
   }
   Sequences<double> x(shape.features, 1, shape.steps);
   Sequences<double> y(shape.features, 1, shape.steps);
   detail::read_windows(input, window, x.view());
-  detail::read_windows(reconstruction, window, y.view());
+  detail::read_reconstruction(input, reconstruction, window, y.view());
   detail::require_finite(x.view(), window, "input");
   detail::require_finite(y.view(), window, "reconstruction");
   Explanation result;

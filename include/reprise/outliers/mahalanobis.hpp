@@ -165,7 +165,7 @@ enum class ErrorSign {
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
 Matrix<double> error_vectors(const Input& input, const Reconstruction& reconstruction,
                              ErrorSign sign = ErrorSign::absolute) {
-  const SequenceShape shape = input.shape();
+  const SequenceShape shape = detail::point_shape(input);
   Matrix<double> result(detail::window_count(input) * shape.steps, shape.features);
   detail::for_each_error(input, reconstruction, [&](Index window, Index step, Index feature, double error) {
     result(window * shape.steps + step, feature) = sign == ErrorSign::absolute ? std::abs(error) : error;
@@ -179,7 +179,7 @@ template <detail::WindowSource Input, detail::WindowSource Reconstruction>
 Matrix<double> point_error_vectors(const WindowGrid& grid, const Input& input,
                                    const Reconstruction& reconstruction,
                                    ErrorSign sign = ErrorSign::absolute) {
-  const SequenceShape shape = input.shape();
+  const SequenceShape shape = detail::point_shape(input);
   if (detail::window_count(input) != grid.windows || shape.steps != grid.length) {
     detail::fail("point_error_vectors",
                  std::to_string(grid.windows) + " windows of " + std::to_string(grid.length) + " steps",

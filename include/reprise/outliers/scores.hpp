@@ -86,7 +86,7 @@ template <detail::WindowSource Input, detail::WindowSource Reconstruction>
 Matrix<double> step_scores(const Input& input, const Reconstruction& reconstruction,
                            const ScoreOptions& options = {}) {
   detail::require_score_options(options);
-  Matrix<double> scores(detail::window_count(input), input.shape().steps);
+  Matrix<double> scores(detail::window_count(input), detail::point_shape(input).steps);
   std::vector<double> errors;
   detail::for_each_block(
       input, reconstruction, [&](Index first, const SequenceView<double>& x, const SequenceView<double>& y) {
@@ -108,7 +108,7 @@ template <detail::WindowSource Input, detail::WindowSource Reconstruction>
 Matrix<double> feature_scores(const Input& input, const Reconstruction& reconstruction,
                               const ScoreOptions& options = {}) {
   detail::require_score_options(options);
-  Matrix<double> scores(detail::window_count(input), input.shape().features);
+  Matrix<double> scores(detail::window_count(input), detail::point_shape(input).features);
   std::vector<double> errors;
   detail::for_each_block(
       input, reconstruction, [&](Index first, const SequenceView<double>& x, const SequenceView<double>& y) {

@@ -61,8 +61,9 @@ class BatchPass {
         network_->prepare(tape, static_cast<Index>(part.batch.size()));
         windows.gather(part.batch, tape.input);
         const SequenceView<const Scalar> output = network_->forward(theta, tape, scratch, shard_context);
-        losses_[static_cast<std::size_t>(shard)] = loss_sum<Scalar>(
-            loss, output, tape.input, part.weights, scale, network_->output_gradient(tape, scratch));
+        losses_[static_cast<std::size_t>(shard)] =
+            loss_sum<Scalar>(loss, output, tape.input, part.weights, scale,
+                             network_->output_gradient(tape, scratch), windows.last_step_features());
         network_->backward(theta, tape, scratch, shard_context, sum);
       }
     });
@@ -90,7 +91,7 @@ class BatchPass {
       const SequenceView<Scalar> output = tape.outputs.back();
       network_->infer(theta, tape.input, output, 0, static_cast<std::size_t>(network_->size()), scratch);
       losses_[static_cast<std::size_t>(shard)] =
-          loss_sum<Scalar>(loss, output, tape.input, part.weights, 1.0, {});
+          loss_sum<Scalar>(loss, output, tape.input, part.weights, 1.0, {}, windows.last_step_features());
     });
     return total(shards);
   }
