@@ -80,6 +80,7 @@ def linear(result, path):
         axes.loglog(x, [y[0] * value / x[0] for value in x], "--", color="#999999", label="slope 1")
         axes.loglog(x, y, "o-", color=OURS, label=f"measured, slope {curve['slope']:.2f}")
         axes.set_xticks(x, [str(value) for value in x])
+        axes.set_yticks(y, [f"{value:.3g}" for value in y])
         axes.minorticks_off()
         axes.set_xlabel(name)
         axes.set_ylabel("ms of the whole fit" if name == "epochs" else "ms of a training step")

@@ -34,15 +34,14 @@ inline std::string measure(const Work& work, double seconds, bool first_time) {
     for (long i = 0; i < iterations; ++i) work();
     return seconds_since(start);
   };
-  double last = 0.0;
-  if (first_time) last = once(1);
-  long each = 1;
-  if (!first_time || last < 0.5) {
-    last = once(1);
-    while (last < 1e-3) last = once(each *= 2);
-  }
-  std::vector<double> pieces;
+  if (first_time) once(1);
   const auto start = Clock::now();
+  long each = 1;
+  double last = once(each);
+  while (last < 1e-3) last = once(each *= 2);
+  // What is short has not been warm yet; what is long should not be done in vain.
+  std::vector<double> pieces;
+  if (last > 0.05) pieces.push_back(last);
   while (pieces.size() < 2 || seconds_since(start) < seconds) {
     pieces.push_back(once(each) / static_cast<double>(each));
   }

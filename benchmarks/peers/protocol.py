@@ -31,15 +31,16 @@ def measure(work, seconds, first_time):
             work()
         return time.perf_counter() - start
 
-    last = once(1) if first_time else 0.0
-    each = 1
-    if not first_time or last < 0.5:
-        last = once(1)
-        while last < 1e-3:
-            each *= 2
-            last = once(each)
-    pieces = []
+    if first_time:
+        once(1)
     start = time.perf_counter()
+    each = 1
+    last = once(each)
+    while last < 1e-3:
+        each *= 2
+        last = once(each)
+    # What is short has not been warm yet; what is long should not be done in vain.
+    pieces = [last] if last > 0.05 else []
     while len(pieces) < 2 or time.perf_counter() - start < seconds:
         pieces.append(once(each) / each)
     return {"ms": 1e3 * statistics.median(pieces), "iterations": each * len(pieces)}
@@ -115,7 +116,7 @@ def serve(versions, make, direct=None):
             if work is None:
                 answer_line({"skip": "not there"})
                 continue
-            answer = measure(work, seconds, first_time)
+            answer = measure(work, seconds, first_time and note is None)  # `fastest` has made it warm
             if note:
                 answer["note"] = note
             answer_line(answer)
