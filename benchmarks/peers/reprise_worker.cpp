@@ -1,6 +1,7 @@
 // This library's side of benchmarks/peers/run.
 
 #include <numeric>
+#include <optional>
 #include <reprise/reprise.hpp>
 
 #include "protocol.hpp"
@@ -44,26 +45,27 @@ class LayerRun {
         shard.x.view().step(t) = all_x.step(t).middleCols(first, columns);
         shard.dy.view().step(t) = all_dy.step(t).middleCols(first, columns);
       }
-      shard.tape.resize(layer_.tape_size(shard.x.shape(), columns));
+      shard.gradient.resize(layer_.parameter_count());
     }
-    scratch_.assign(static_cast<std::size_t>(threads),
-                    reprise::Vector<float>(layer_.scratch_size({inputs, steps}, std::min(width, batch))));
+    const Index columns = std::min(width, batch);
+    workers_.resize(static_cast<std::size_t>(threads));
+    for (Worker& worker : workers_) {
+      worker.tape.resize(layer_.tape_size({inputs, steps}, columns));
+      worker.scratch.resize(layer_.scratch_size({inputs, steps}, columns));
+    }
   }
 
   void operator()() {
     pool_.run(static_cast<Index>(shards_.size()), [&](Index number, int worker) {
       Shard& s = shards_[static_cast<std::size_t>(number)];
-      float* scratch = scratch_[static_cast<std::size_t>(worker)].data();
-      layer_.forward(theta_.data(), in(s.x), s.y.view(), s.tape.data(), scratch, {});
-      layer_.backward(theta_.data(), in(s.x), in(s.y), in(s.dy), s.dx.view(), s.tape.data(), scratch, {});
+      auto& [tape, scratch] = workers_[static_cast<std::size_t>(worker)];
+      s.gradient.setZero();
+      layer_.forward(theta_.data(), in(s.x), s.y.view(), tape.data(), scratch.data(), {});
+      layer_.backward(theta_.data(), in(s.x), in(s.y), in(s.dy), s.dx.view(), tape.data(), scratch.data(),
+                      s.gradient.data(), {});
     });
-    gradient_.setZero();
-    pool_.run(layer_.gradient_parts(), [&](Index part, int worker) {
-      for (Shard& s : shards_) {
-        layer_.parameter_gradient(in(s.x), in(s.y), s.tape.data(), part, gradient_.data(),
-                                  scratch_[static_cast<std::size_t>(worker)].data(), {});
-      }
-    });
+    gradient_ = shards_.front().gradient;
+    for (std::size_t s = 1; s < shards_.size(); ++s) gradient_ += shards_[s].gradient;
     keep(gradient_.data());
   }
 
@@ -89,7 +91,10 @@ class LayerRun {
  private:
   struct Shard {
     reprise::Sequences<float> x, y, dx, dy;
-    reprise::Vector<float> tape;
+    reprise::Vector<float> gradient;
+  };
+  struct Worker {
+    reprise::Vector<float> tape, scratch;
   };
   static reprise::SequenceView<const float> in(const reprise::Sequences<float>& s) { return s.view(); }
 
@@ -97,13 +102,16 @@ class LayerRun {
   reprise::detail::ThreadPool pool_;
   reprise::Vector<float> theta_, gradient_;
   std::vector<Shard> shards_;
-  std::vector<reprise::Vector<float>> scratch_;
+  std::vector<Worker> workers_;
 };
 
 std::shared_ptr<LayerRun> layer_run(const Words& words, int threads) {
-  const Index batch = number(words, 4);
+  const Index inputs = number(words, 1), units = number(words, 2), batch = number(words, 4);
+  // As `BatchPass` would choose for a network of this one layer.
+  reprise::Sequential<float> network({inputs, number(words, 3)});
+  network.add("lstm", reprise::Lstm<float>(inputs, {.units = units}));
   const Index width =
-      words.size() > 6 && words[5] == "width" ? number(words, 6) : reprise::detail::shard_width;
+      words.size() > 6 && words[5] == "width" ? number(words, 6) : reprise::detail::shard_width_of(network);
   return std::make_shared<LayerRun>(number(words, 1), number(words, 2), number(words, 3), batch, width,
                                     threads);
 }
@@ -180,8 +188,35 @@ peers::Work window_work(const Words& words) {
   };
 }
 
-/// LSTM(I -> H) + Dense(H -> 1), one step of a stream. TODO: nothing yet, since there is no streaming class.
-peers::Work stream_work(Index /*inputs*/, Index /*units*/) { return nullptr; }
+/// LSTM(I -> H) + Dense(H -> 1), one step of a stream; each output moves the next input, so that no two steps
+/// overlap.
+template <int inputs, int units>
+peers::Work stream_of() {
+  struct Run {
+    Run() : theta(4 * units * (inputs + units + 1)), dense(units + 1) {
+      peers::fill(theta.data(), static_cast<std::size_t>(theta.size()), 0.7, 0.3);
+      peers::fill(dense.data(), static_cast<std::size_t>(dense.size()), 0.3, 0.3);
+      stream.emplace(reprise::LstmOptions{.units = units}, theta.data(), reprise::DenseOptions{.units = 1},
+                     dense.data());
+      x.setConstant(0.3f);
+    }
+    reprise::Vector<float> theta, dense;
+    std::optional<reprise::LstmStream<float, inputs, units>> stream;
+    Eigen::Matrix<float, inputs, 1> x;
+  };
+  return [run = std::make_shared<Run>()] {
+    for (int step = 0; step < 1000; ++step) run->x[0] = 0.3f + 0.1f * run->stream->step(run->x)[0];
+    keep(run->x.data());
+  };
+}
+peers::Work stream_work(Index inputs, Index units) {
+  if (inputs == 1 && units == 8) return stream_of<1, 8>();
+  if (inputs == 1 && units == 16) return stream_of<1, 16>();
+  if (inputs == 1 && units == 32) return stream_of<1, 32>();
+  if (inputs == 1 && units == 64) return stream_of<1, 64>();
+  if (inputs == 8 && units == 128) return stream_of<8, 128>();
+  return nullptr;
+}
 
 /// The whole fit of 91 windows of 4 integers, from the construction of the model on.
 std::string whole_fit(Index epochs) {
