@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <reprise/layers/lstm_stream.hpp>
 #include <reprise/models/autoencoder.hpp>
 #include <reprise/outliers/p_values.hpp>
 #include <reprise/outliers/spot.hpp>
