@@ -202,7 +202,7 @@ class Lstm {
   Index block_rows() const { return 4 * units() / blocks(); }
 
   static Index steps_at_once(Index T, Index B) {
-    constexpr Index columns = 128;
+    constexpr Index columns = 256;
     return std::clamp<Index>(columns / B, 1, T);
   }
 
