@@ -95,8 +95,7 @@ TEST_CASE_TEMPLATE("products equal a plain loop on either side of each block's b
 
 TEST_CASE_TEMPLATE("a sum of two products, whatever their depths are to a block", Scalar, float, double) {
   const double tolerance = std::is_same_v<Scalar, double> ? 1e-13 : 1e-5;
-  for (const auto& depths :
-       {std::pair<Index, Index>{1, 5}, {0, 3}, {100, 156}, {256, 7}, {300, 300}}) {
+  for (const auto& depths : {std::pair<Index, Index>{1, 5}, {0, 3}, {100, 156}, {256, 7}, {300, 300}}) {
     const Index first = depths.first, second = depths.second;  // clang++ 14 captures no structured binding
     CAPTURE(first);
     CAPTURE(second);
