@@ -392,7 +392,8 @@ TEST_CASE("the gradient is clipped before the weight decay of PyTorch's Adam is 
 TEST_CASE("the norm of a gradient") {
   Vector gradient = wiggle(50, 0.3);
   CHECK(std::abs(reprise::gradient_norm(gradient) - gradient.norm()) <= 1e-14);
-  CHECK(std::abs(reprise::gradient_norm(gradient.segment(3, 41)) - gradient.segment(3, 41).norm()) <= 1e-14);
+  CHECK(std::abs(reprise::gradient_norm(gradient.segment(3, 41).eval()) - gradient.segment(3, 41).norm()) <=
+        1e-14);
   CHECK(reprise::gradient_norm(Vector::Zero(0).eval()) == 0.0);
 
   // In float the squares would overflow or vanish; the sum is in double.

@@ -1,10 +1,8 @@
 #pragma once
 
-// Everything that needs Eigen only. Files and formats (io/) are included by name, for they need more.
-#include "baselines/baseline_report.hpp"
-#include "baselines/nearest_window.hpp"
-#include "baselines/pca.hpp"
-#include "baselines/simple.hpp"
+// What most programs need, and quick to compile. By name are included: baselines.hpp and
+// outliers/mahalanobis.hpp, whose decompositions of matrices take longer to compile than all of the rest, and
+// files and formats (io/), which need other libraries.
 #include "core/version.hpp"
 #include "data/scalers.hpp"
 #include "layers/lstm_stream.hpp"
@@ -18,7 +16,6 @@
 #include "outliers/generalized_pareto.hpp"
 #include "outliers/in_blocks.hpp"
 #include "outliers/labels.hpp"
-#include "outliers/mahalanobis.hpp"
 #include "outliers/metrics.hpp"
 #include "outliers/outlier_scorer.hpp"
 #include "outliers/p_values.hpp"

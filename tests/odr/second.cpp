@@ -1,3 +1,5 @@
+#include <reprise/baselines.hpp>
+#include <reprise/outliers/mahalanobis.hpp>
 #include <reprise/reprise.hpp>
 #if __has_include(<nlohmann/json.hpp>)
 #include <reprise/io/outliers_json.hpp>

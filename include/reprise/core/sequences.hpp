@@ -59,8 +59,11 @@ struct SequenceView {
   SequenceShape shape() const { return {features, steps}; }
   Index stored_steps() const { return repeated ? 1 : steps; }
   Index size() const { return features * batch * steps; }
+  /// Values of one step of the whole batch, and where those of step t begin.
+  Index step_size() const { return features * batch; }
+  Scalar* step_data(Index t) const { return data + t * step_size(); }
   /// features x batch, the batch at step t.
-  Block step(Index t) const { return Block(data + t * features * batch, features, batch); }
+  Block step(Index t) const { return Block(step_data(t), features, batch); }
   /// features x (batch * steps), everything.
   Block matrix() const { return Block(data, features, batch * steps); }
 };

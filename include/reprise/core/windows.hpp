@@ -239,7 +239,10 @@ template <typename Scalar>
 void unpatch(SequenceView<const Scalar> patches, SequenceView<Scalar> points) {
   const Index F = points.features, patch = patches.features / F;
   for (Index t = 0; t < points.steps; ++t) {
-    points.step(t) = patches.step(t / patch).middleRows(t % patch * F, F);
+    for (Index b = 0; b < points.batch; ++b) {
+      std::copy_n(patches.step_data(t / patch) + b * patches.features + t % patch * F, F,
+                  points.step_data(t) + b * F);
+    }
   }
 }
 

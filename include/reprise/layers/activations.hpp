@@ -5,9 +5,11 @@
 #include <array>
 #include <cmath>
 #include <string_view>
+#include <type_traits>
 
 #include "../core/error.hpp"
 #include "../core/memory.hpp"
+#include "fast_activations.hpp"
 
 namespace reprise::inline REPRISE_ABI {
 
@@ -130,26 +132,39 @@ void with_activation(Activation activation, Use use) {
   }
 }
 
-/// to(r, c) = f(from(r, c)) for rows x cols column-major blocks; `to` may be `from`.
+/// to(r, c) = f(from(r, c)) for rows x cols column-major blocks; `to` may be `from`. tanh and sigmoid, which
+/// stand in every usual LSTM, are vectorised: of floats by the rational function of `FastTanh`, of doubles by
+/// Eigen.
 template <typename Scalar>
 void apply_activation(Activation activation, const Scalar* from, Index from_stride, Scalar* to,
                       Index to_stride, Index rows, Index cols) {
-  // The two that stand in every usual LSTM go through Eigen's vectorised functions.
-  const ConstMatrixMap<Scalar> x(from, rows, cols, Eigen::OuterStride<>(from_stride));
-  MatrixMap<Scalar> y(to, rows, cols, Eigen::OuterStride<>(to_stride));
-  if (activation == Activation::tanh) {
-    y.array() = x.array().tanh();
-  } else if (activation == Activation::sigmoid) {
-    y.array() = x.array().logistic();
-  } else {
-    with_activation(activation, [&](auto f) {
-      for (Index c = 0; c < cols; ++c) {
-        const Scalar* in = from + c * from_stride;
-        Scalar* out = to + c * to_stride;
-        for (Index r = 0; r < rows; ++r) out[r] = f.value(in[r]);
-      }
-    });
+  const auto each_column = [&](auto use) {
+    for (Index c = 0; c < cols; ++c) use(from + c * from_stride, to + c * to_stride);
+  };
+#ifndef REPRISE_PLAIN_KERNELS
+  if constexpr (std::is_same_v<Scalar, float>) {
+    const auto by_lanes = [&](auto f) {
+      each_column([&](const float* in, float* out) {
+        for_lanes<float>(rows, [=](auto at, Index r)
+                                   REPRISE_DETAIL_INLINE { at.store(out + r, f.value(at.load(in + r))); });
+      });
+    };
+    if (activation == Activation::tanh) return by_lanes(FastTanh{});
+    if (activation == Activation::sigmoid) return by_lanes(FastSigmoid{});
+  } else if constexpr (std::is_same_v<Scalar, double>) {
+    using Column = Eigen::Map<Eigen::ArrayXd>;
+    using ConstColumn = Eigen::Map<const Eigen::ArrayXd>;
+    if (activation == Activation::sigmoid) {
+      return each_column(
+          [&](const double* in, double* out) { Column(out, rows) = ConstColumn(in, rows).logistic(); });
+    }
   }
+#endif
+  with_activation(activation, [&](auto f) {
+    each_column([&](const Scalar* in, Scalar* out) {
+      for (Index r = 0; r < rows; ++r) out[r] = f.value(in[r]);
+    });
+  });
 }
 
 /// gradient(r, c) *= f'(x) at y(r, c) = f(x).

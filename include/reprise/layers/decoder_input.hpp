@@ -31,7 +31,7 @@ class CodelessInput {
   Index scratch_size(SequenceShape, Index) const { return 0; }
   void backward(const Scalar*, Input, Input, Input, Output dx, Scalar*, Scalar*, Scalar*,
                 const LayerContext&) const {
-    if (dx.data != nullptr) dx.matrix().setZero();
+    if (dx.data != nullptr) std::fill_n(dx.data, dx.size(), Scalar(0));
   }
 
  private:
@@ -51,9 +51,11 @@ class Zeros : public detail::CodelessInput<Scalar> {
   explicit Zeros(Index steps) : detail::CodelessInput<Scalar>("Zeros", {1, steps}) {}
 
   void forward(const Scalar*, Input, Output y, Scalar*, Scalar*, const LayerContext&) const {
-    y.matrix().setZero();
+    std::fill_n(y.data, y.size(), Scalar(0));
   }
-  void infer(const Scalar*, Input, Output y, Scalar*, const LayerContext&) const { y.matrix().setZero(); }
+  void infer(const Scalar* theta, Input x, Output y, Scalar* scratch, const LayerContext& context) const {
+    forward(theta, x, y, nullptr, scratch, context);
+  }
 };
 
 /// Teacher forcing (Williams and Zipser 1989): at each step, in the order of decoding, the true value of the
@@ -74,8 +76,9 @@ class PreviousValue : public detail::CodelessInput<Scalar> {
       : detail::CodelessInput<Scalar>("PreviousValue", window), reversed_(reversed) {}
 
   void forward(const Scalar*, Input x, Output y, Scalar*, Scalar*, const LayerContext&) const {
-    y.step(0).setZero();
-    for (Index t = 1; t < y.steps; ++t) y.step(t) = x.step(reversed_ ? y.steps - t : t - 1);
+    std::fill_n(y.data, y.step_size(), Scalar(0));
+    for (Index t = 1; t < y.steps; ++t)
+      std::copy_n(x.step_data(reversed_ ? y.steps - t : t - 1), x.step_size(), y.step_data(t));
   }
   void infer(const Scalar* theta, Input x, Output y, Scalar* scratch, const LayerContext& context) const {
     forward(theta, x, y, nullptr, scratch, context);

@@ -102,8 +102,7 @@ class Dense {
     const auto dz = detail::as_is<Scalar>(s.dz, units(), columns);
     detail::multiply(gradient, units(), {gradient, units()}, dz,
                      detail::transposed(x.data, inputs(), columns), s.packed);
-    if (options_.use_bias)
-      bias(gradient) += Eigen::Map<const Matrix<Scalar>>(s.dz, units(), columns).rowwise().sum();
+    if (options_.use_bias) detail::add_columns(bias(gradient).data(), s.dz, units(), columns);
     if (dx.data == nullptr) return;
     detail::multiply(dx.data, inputs(), {}, detail::transposed(theta, units(), inputs()), dz, s.packed);
   }

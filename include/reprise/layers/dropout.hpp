@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../core/lanes.hpp"
 #include "layer.hpp"
 
 namespace reprise::inline REPRISE_ABI {
@@ -23,36 +24,32 @@ class Dropout {
 
   void forward(const Scalar*, Input x, Output y, Scalar* tape, Scalar* scratch,
                const LayerContext& context) const {
-    Eigen::Map<Vector<Scalar>> mask(tape, x.size());
     if (context.training && rate_ > 0) {
-      draw(x, scratch, mask, context);
+      draw(x, scratch, tape, context);
     } else {
-      mask.setOnes();
+      std::fill_n(tape, x.size(), Scalar(1));
     }
-    Eigen::Map<Vector<Scalar>>(y.data, y.size()) =
-        mask.cwiseProduct(Eigen::Map<const Vector<Scalar>>(x.data, x.size()));
+    detail::multiply_each(y.data, tape, x.data, x.size());
   }
   void infer(const Scalar*, Input x, Output y, Scalar*, const LayerContext&) const {
-    y.matrix() = x.matrix();
+    std::copy_n(x.data, x.size(), y.data);
   }
   void backward(const Scalar*, Input x, Input, Input dy, Output dx, Scalar* tape, Scalar*, Scalar*,
                 const LayerContext&) const {
     if (dx.data == nullptr) return;
-    Eigen::Map<Vector<Scalar>>(dx.data, x.size()) =
-        Eigen::Map<const Vector<Scalar>>(tape, x.size())
-            .cwiseProduct(Eigen::Map<const Vector<Scalar>>(dy.data, x.size()));
+    detail::multiply_each(dx.data, tape, dy.data, x.size());
   }
 
  private:
   /// A sample's numbers are those of all its steps side by side, brought into the time-major order
   /// afterwards.
-  void draw(Input x, Scalar* scratch, Eigen::Map<Vector<Scalar>>& mask, const LayerContext& context) const {
+  void draw(Input x, Scalar* scratch, Scalar* mask, const LayerContext& context) const {
     const Index per_sample = x.features * x.steps;
     detail::draw_dropout_mask(rate_, per_sample, x.batch, detail::Purpose::dropout, 0, context, scratch);
     for (Index t = 0; t < x.steps; ++t) {
       for (Index b = 0; b < x.batch; ++b) {
         std::copy_n(scratch + b * per_sample + t * x.features, x.features,
-                    mask.data() + (t * x.batch + b) * x.features);
+                    mask + (t * x.batch + b) * x.features);
       }
     }
   }

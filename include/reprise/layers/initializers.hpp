@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cmath>
+#include <vector>
 
+#include "../core/lanes.hpp"
 #include "../core/memory.hpp"
 #include "../core/random.hpp"
 
@@ -48,14 +50,28 @@ inline constexpr Initializer orthogonal{Initializer::Kind::orthogonal};
 
 namespace detail {
 
-/// Gram-Schmidt on the columns, each projected twice so that rounding leaves them orthogonal; needs rows >=
-/// cols.
-inline void orthonormalize_columns(Matrix<double>& m) {
-  for (Index j = 0; j < m.cols(); ++j) {
+/// Gram-Schmidt on the columns of a column-major matrix, each projected twice so that rounding leaves them
+/// orthogonal; needs rows >= cols.
+inline void orthonormalize_columns(double* m, Index rows, Index cols) {
+  const auto dot = [rows](const double* a, const double* b) {
+    LaneSum<double> sum;
+    for_lanes<double>(
+        rows, [&](auto at, Index i) REPRISE_DETAIL_INLINE { sum.add(at.load(a + i) * at.load(b + i)); });
+    return sum.total();
+  };
+  // a += factor * b
+  const auto add_multiple = [rows](double* a, double factor, const double* b) {
+    for_lanes<double>(rows, [=](auto at, Index i) REPRISE_DETAIL_INLINE {
+      at.store(a + i, at.load(a + i) + factor * at.load(b + i));
+    });
+  };
+  for (Index j = 0; j < cols; ++j) {
+    double* const column = m + j * rows;
     for (int pass = 0; pass < 2; ++pass) {
-      for (Index k = 0; k < j; ++k) m.col(j) -= m.col(k).dot(m.col(j)) * m.col(k);
+      for (Index k = 0; k < j; ++k) add_multiple(column, -dot(m + k * rows, column), m + k * rows);
     }
-    m.col(j) /= m.col(j).norm();
+    const double norm = std::sqrt(dot(column, column));
+    for (Index i = 0; i < rows; ++i) column[i] /= norm;
   }
 }
 
@@ -78,9 +94,9 @@ void initialize(const Initializer& how, Eigen::Map<Matrix<Scalar>> weights, Rand
     fill([&] { return deviation * random.truncated_normal(); });
   };
   switch (how.kind) {
-    case Kind::zeros: weights.setZero(); return;
-    case Kind::ones: weights.setOnes(); return;
-    case Kind::constant: weights.setConstant(static_cast<Scalar>(how.value)); return;
+    case Kind::zeros: return fill([] { return 0.0; });
+    case Kind::ones: return fill([] { return 1.0; });
+    case Kind::constant: return fill([&] { return how.value; });
     case Kind::glorot_uniform: return uniform(2.0 / (fan_in + fan_out));
     case Kind::glorot_normal: return normal(2.0 / (fan_in + fan_out));
     case Kind::he_uniform: return uniform(2.0 / fan_in);
@@ -88,15 +104,16 @@ void initialize(const Initializer& how, Eigen::Map<Matrix<Scalar>> weights, Rand
     case Kind::lecun_uniform: return uniform(1.0 / fan_in);
     case Kind::lecun_normal: return normal(1.0 / fan_in);
     case Kind::orthogonal: {
-      const bool tall = weights.rows() >= weights.cols();
-      Matrix<double> q(std::max(weights.rows(), weights.cols()), std::min(weights.rows(), weights.cols()));
-      for (Index i = 0; i < q.size(); ++i) q.data()[i] = random.normal();
-      orthonormalize_columns(q);
-      q *= how.value;
-      if (tall) {
-        weights = q.template cast<Scalar>();
-      } else {
-        weights = q.transpose().template cast<Scalar>();
+      const Index rows = weights.rows(), cols = weights.cols();
+      const Index longer = std::max(rows, cols), shorter = std::min(rows, cols);
+      std::vector<double> q(static_cast<std::size_t>(longer * shorter));
+      for (double& value : q) value = random.normal();
+      orthonormalize_columns(q.data(), longer, shorter);
+      for (Index c = 0; c < cols; ++c) {
+        for (Index r = 0; r < rows; ++r) {
+          const Index at = rows >= cols ? r + c * longer : c + r * longer;
+          weights.data()[r + c * rows] = static_cast<Scalar>(how.value * q[static_cast<std::size_t>(at)]);
+        }
       }
       return;
     }

@@ -185,7 +185,7 @@ class LstmCell {
  private:
   /// Calls use(A, S) where a fused kernel does the work of the plain equations; false where there is none.
   template <typename Use>
-  bool fused(Use use) const {
+  bool fused([[maybe_unused]] Use use) const {
 #ifndef REPRISE_PLAIN_KERNELS
     if constexpr (std::is_same_v<Scalar, float>) {
       return detail::with_fused_gates(options_.activation, options_.recurrent_activation, use);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../core/lanes.hpp"
 #include "layer.hpp"
 
 namespace reprise::inline REPRISE_ABI {
@@ -29,7 +30,7 @@ class RepeatVector {
 
   /// An output that is marked as repeated is one step in memory, and so is its gradient: the sum already.
   void forward(const Scalar*, Input x, Output y, Scalar*, Scalar*, const LayerContext&) const {
-    for (Index t = 0; t < y.stored_steps(); ++t) y.step(t) = x.step(0);
+    for (Index t = 0; t < y.stored_steps(); ++t) std::copy_n(x.data, x.step_size(), y.step_data(t));
   }
   void infer(const Scalar* theta, Input x, Output y, Scalar* scratch, const LayerContext& context) const {
     forward(theta, x, y, nullptr, scratch, context);
@@ -37,8 +38,8 @@ class RepeatVector {
   void backward(const Scalar*, Input, Input, Input dy, Output dx, Scalar*, Scalar*, Scalar*,
                 const LayerContext&) const {
     if (dx.data == nullptr) return;
-    dx.step(0) = dy.step(0);
-    for (Index t = 1; t < dy.stored_steps(); ++t) dx.step(0) += dy.step(t);
+    std::copy_n(dy.data, dy.step_size(), dx.data);
+    for (Index t = 1; t < dy.stored_steps(); ++t) detail::add(dx.data, dy.step_data(t), dy.step_size());
   }
 
  private:

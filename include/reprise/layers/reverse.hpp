@@ -19,7 +19,8 @@ class Reverse {
   Index scratch_size(SequenceShape, Index) const { return 0; }
 
   void forward(const Scalar*, Input x, Output y, Scalar*, Scalar*, const LayerContext&) const {
-    for (Index t = 0; t < x.steps; ++t) y.step(t) = x.step(x.steps - 1 - t);
+    for (Index t = 0; t < x.steps; ++t)
+      std::copy_n(x.step_data(x.steps - 1 - t), x.step_size(), y.step_data(t));
   }
   void infer(const Scalar* theta, Input x, Output y, Scalar* scratch, const LayerContext& context) const {
     forward(theta, x, y, nullptr, scratch, context);

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <Eigen/Core>
-
-#include "../core/version.hpp"
+#include "../core/lanes.hpp"
 
 namespace reprise::inline REPRISE_ABI {
 
@@ -17,17 +15,17 @@ struct Huber {
 
 namespace detail {
 
-template <typename Block>
-Block element_loss(const Huber& huber, const Block& e) {
-  const Block size = e.abs();
-  const Block bent = size.min(static_cast<typename Block::Scalar>(huber.delta));
-  return bent * (size - bent / 2);
+template <typename Scalar>
+Lanes<Scalar> element_loss(const Huber& huber, const Lanes<Scalar>& e) {
+  const Lanes<Scalar> size = magnitude<Scalar>(e);
+  const Lanes<Scalar> bent = smaller<Scalar>(size, same_in_all(static_cast<Scalar>(huber.delta)));
+  return bent * (size - bent / Scalar(2));
 }
-template <typename Block>
-Block element_slope(const Huber& huber, const Block& e) {
-  const auto delta = static_cast<typename Block::Scalar>(huber.delta);
+template <typename Scalar>
+Lanes<Scalar> element_slope(const Huber& huber, const Lanes<Scalar>& e) {
+  const Lanes<Scalar> delta = same_in_all(static_cast<Scalar>(huber.delta));
   // The factor is exactly 1 up to delta. Clamping e instead would make a slope of delta out of a NaN.
-  return e * (delta / e.abs().max(delta));
+  return e * (delta / larger<Scalar>(magnitude<Scalar>(e), delta));
 }
 
 }  // namespace detail

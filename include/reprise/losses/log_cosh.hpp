@@ -2,7 +2,7 @@
 
 #include <numbers>
 
-#include "../core/version.hpp"
+#include "../core/lanes.hpp"
 
 namespace reprise::inline REPRISE_ABI {
 
@@ -16,17 +16,20 @@ namespace detail {
 
 // Keras writes e + softplus(-2 e) - log 2, which for small errors is a difference of nearly equal numbers: in
 // float nothing is left of it at e = 1e-3. With cosh^2 = 1 / (1 - tanh^2) it stays exact there.
-template <typename Block>
-Block element_loss(const LogCosh&, const Block& e) {
-  using Scalar = typename Block::Scalar;
-  const Block size = e.abs();
-  const Block below_one = Scalar(-0.5) * (-size.min(Scalar(1)).tanh().square()).log1p();
-  const Block above_one = size + (Scalar(-2) * size).exp().log1p() - std::numbers::ln2_v<Scalar>;
-  return (size < Scalar(1)).select(below_one, above_one);
+template <typename Scalar>
+Lanes<Scalar> element_loss(const LogCosh&, const Lanes<Scalar>& e) {
+  return each_of<Scalar>(e, [](Scalar error) {
+    const Scalar size = std::abs(error);
+    if (size < Scalar(1)) {
+      const Scalar tanh = std::tanh(size);
+      return Scalar(-0.5) * std::log1p(-tanh * tanh);
+    }
+    return size + std::log1p(std::exp(Scalar(-2) * size)) - std::numbers::ln2_v<Scalar>;
+  });
 }
-template <typename Block>
-Block element_slope(const LogCosh&, const Block& e) {
-  return e.tanh();
+template <typename Scalar>
+Lanes<Scalar> element_slope(const LogCosh&, const Lanes<Scalar>& e) {
+  return each_of<Scalar>(e, [](Scalar error) { return std::tanh(error); });
 }
 
 }  // namespace detail

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <span>
@@ -30,35 +29,18 @@ inline void validate(const Loss& loss) {
 
 namespace detail {
 
-/// Values are worked on in blocks of this many with unaligned loads, and the rest one by one: which value is
-/// treated how depends on its place alone, never on an address, so the same numbers give the same bits
-/// wherever they lie.
-inline constexpr Index loss_block = 16;
-
 /// The sum of the element losses of `count` neighbours; their slopes, times `factor`, go to `gradient` unless
 /// null.
 template <typename Kind, typename Scalar>
 double loss_run(const Kind& kind, const Scalar* prediction, const Scalar* target, Index count, Scalar factor,
                 Scalar* gradient) {
-  using Block = Eigen::Array<Scalar, loss_block, 1>;
-  using Single = Eigen::Array<Scalar, 1, 1>;
-  double sum = 0.0;
-  Index i = 0;
-  if (count >= loss_block) {
-    Eigen::Array<double, loss_block, 1> sums = Eigen::Array<double, loss_block, 1>::Zero();
-    for (; i + loss_block <= count; i += loss_block) {
-      const Block e = Eigen::Map<const Block>(prediction + i) - Eigen::Map<const Block>(target + i);
-      sums += element_loss(kind, e).template cast<double>();
-      if (gradient != nullptr) Eigen::Map<Block>(gradient + i) = element_slope(kind, e) * factor;
-    }
-    sum = sums.sum();
-  }
-  for (; i < count; ++i) {
-    const Single e(prediction[i] - target[i]);
-    sum += static_cast<double>(element_loss(kind, e).value());
-    if (gradient != nullptr) gradient[i] = element_slope(kind, e).value() * factor;
-  }
-  return sum;
+  LaneSum<Scalar> sum;
+  for_lanes<Scalar>(count, [&](auto at, Index i) REPRISE_DETAIL_INLINE {
+    const Lanes<Scalar> e = at.load(prediction + i) - at.load(target + i);
+    sum.add(element_loss<Scalar>(kind, e));  // lanes beyond the last value have no error
+    if (gradient != nullptr) at.store(gradient + i, element_slope<Scalar>(kind, e) * factor);
+  });
+  return sum.total();
 }
 
 template <typename A, typename B>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../core/version.hpp"
+#include "../core/lanes.hpp"
 
 namespace reprise::inline REPRISE_ABI {
 
@@ -12,13 +12,14 @@ struct MeanAbsoluteError {
 
 namespace detail {
 
-template <typename Block>
-Block element_loss(const MeanAbsoluteError&, const Block& e) {
-  return e.abs();
+template <typename Scalar>
+Lanes<Scalar> element_loss(const MeanAbsoluteError&, const Lanes<Scalar>& e) {
+  return magnitude<Scalar>(e);
 }
-template <typename Block>
-Block element_slope(const MeanAbsoluteError&, const Block& e) {
-  return e.sign();
+template <typename Scalar>
+Lanes<Scalar> element_slope(const MeanAbsoluteError&, const Lanes<Scalar>& e) {
+  const Lanes<Scalar> zero{}, one = same_in_all(Scalar(1));
+  return e > zero ? one : e < zero ? -one : e;  // NaN stays NaN
 }
 
 }  // namespace detail

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../core/version.hpp"
+#include "../core/lanes.hpp"
 
 namespace reprise::inline REPRISE_ABI {
 
@@ -12,12 +12,12 @@ struct MeanSquaredError {
 
 namespace detail {
 
-template <typename Block>
-Block element_loss(const MeanSquaredError&, const Block& e) {
-  return e.square();
+template <typename Scalar>
+Lanes<Scalar> element_loss(const MeanSquaredError&, const Lanes<Scalar>& e) {
+  return e * e;
 }
-template <typename Block>
-Block element_slope(const MeanSquaredError&, const Block& e) {
+template <typename Scalar>
+Lanes<Scalar> element_slope(const MeanSquaredError&, const Lanes<Scalar>& e) {
   return e + e;
 }
 

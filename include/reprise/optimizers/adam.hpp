@@ -1,14 +1,13 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <cmath>
 #include <string>
 
+#include "../core/lanes.hpp"
 #include "clipping.hpp"
 #include "convention.hpp"
 #include "learning_rate.hpp"
 #include "state.hpp"
-#include "sweep.hpp"
 
 namespace reprise::inline REPRISE_ABI {
 
@@ -88,17 +87,18 @@ void adam_step(const Kind& adam, OptimizerState<Scalar>& state, double learning_
   const auto share_2 = static_cast<Scalar>(1.0 - adam.beta_2);
   const auto shrink = static_cast<Scalar>(learning_rate * decoupled_decay);
   const auto pull = static_cast<Scalar>(gradient_decay);
-  sweep(size, [&](auto width, Index i) {
-    using Block = Eigen::Array<Scalar, width(), 1>;
-    Eigen::Map<Block> parameter(parameters + i), first(state.first.data() + i),
-        second(state.second.data() + i);
-    const Block theta = parameter;
-    const Block g = Eigen::Map<const Block>(gradient + i) + theta * pull;
-    const Block m = first + (g - first) * share_1;
-    const Block v = second + (g.square() - second) * share_2;
-    first = m;
-    second = v;
-    parameter = theta - theta * shrink - m * rate / (v.sqrt() * root_factor + epsilon);
+  Scalar* const first = state.first.data();
+  Scalar* const second = state.second.data();
+  for_lanes<Scalar>(size, [=](auto at, Index i) REPRISE_DETAIL_INLINE {
+    const Lanes<Scalar> theta = at.load(parameters + i);
+    const Lanes<Scalar> g = at.load(gradient + i) + theta * pull;
+    Lanes<Scalar> m = at.load(first + i), v = at.load(second + i);
+    m += (g - m) * share_1;
+    v += (g * g - v) * share_2;
+    at.store(first + i, m);
+    at.store(second + i, v);
+    at.store(parameters + i,
+             theta - theta * shrink - m * rate / (square_root<Scalar>(v) * root_factor + epsilon));
   });
 }
 template <typename Scalar>

@@ -1,14 +1,13 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <cmath>
+#include <span>
 #include <string>
 #include <variant>
 
+#include "../core/lanes.hpp"
 #include "../core/parameters.hpp"
-#include "../core/sequences.hpp"
 #include "convention.hpp"
-#include "sweep.hpp"
 
 namespace reprise::inline REPRISE_ABI {
 
@@ -41,22 +40,17 @@ using Clip = std::variant<NoClip, ClipValue, ClipNorm, GlobalClipNorm>;
 
 /// The Euclidean norm of a vector, added in double in an order that its size alone decides. NaN or infinite
 /// when, and for float only when, one of the values is (of doubles also when the sum of squares overflows).
-template <typename Derived>
-double gradient_norm(const Eigen::MatrixBase<Derived>& gradient) {
-  using Scalar = typename Derived::Scalar;
-  const Eigen::Ref<const Vector<Scalar>> values(gradient.derived());
-  Eigen::Array<double, detail::sweep_block, 1> sums = Eigen::Array<double, detail::sweep_block, 1>::Zero();
-  double rest = 0.0;
-  detail::sweep(values.size(), [&](auto width, Index i) {
-    using Block = Eigen::Array<Scalar, width(), 1>;
-    const Eigen::Map<const Block> block(values.data() + i);
-    if constexpr (width() == 1) {
-      rest += static_cast<double>(block.value()) * static_cast<double>(block.value());
-    } else {
-      sums += block.template cast<double>().square();
-    }
+template <typename Scalar>
+double gradient_norm(std::span<const Scalar> gradient) {
+  detail::LaneSum<Scalar> sum;
+  detail::for_lanes<Scalar>(static_cast<Index>(gradient.size()), [&](auto at, Index i) REPRISE_DETAIL_INLINE {
+    sum.add_square(at.load(gradient.data() + i));
   });
-  return std::sqrt(sums.sum() + rest);
+  return std::sqrt(sum.total());
+}
+template <typename Scalar>
+double gradient_norm(const Vector<Scalar>& gradient) {
+  return gradient_norm(std::span<const Scalar>(gradient.data(), static_cast<std::size_t>(gradient.size())));
 }
 
 namespace detail {
@@ -73,27 +67,34 @@ inline void validate(const GlobalClipNorm& clip, const std::string& place) {
 }
 
 template <typename Scalar>
-void clip_to_norm(Eigen::Ref<Vector<Scalar>> values, double largest) {
-  const double norm = gradient_norm(values);
-  if (norm > largest) values *= static_cast<Scalar>(largest / norm);
+void clip_to_norm(Scalar* values, Index size, double largest) {
+  const double norm = gradient_norm(std::span<const Scalar>(values, static_cast<std::size_t>(size)));
+  if (!(norm > largest)) return;
+  const auto factor = static_cast<Scalar>(largest / norm);
+  for_lanes<Scalar>(size, [=](auto at, Index i)
+                              REPRISE_DETAIL_INLINE { at.store(values + i, at.load(values + i) * factor); });
 }
 
 template <typename Scalar>
-void clip_gradient(const NoClip&, const ParameterTable&, Eigen::Ref<Vector<Scalar>>) {}
+void clip_gradient(const NoClip&, const ParameterTable&, Scalar*) {}
 template <typename Scalar>
-void clip_gradient(const ClipValue& clip, const ParameterTable&, Eigen::Ref<Vector<Scalar>> gradient) {
+void clip_gradient(const ClipValue& clip, const ParameterTable& table, Scalar* gradient) {
   const auto value = static_cast<Scalar>(clip.value);
-  gradient = gradient.cwiseMax(-value).cwiseMin(value);
+  for_lanes<Scalar>(table.size(), [=](auto at, Index i) REPRISE_DETAIL_INLINE {
+    const Lanes<Scalar> most = same_in_all(value);
+    // The gradient second: where it is NaN it stays so.
+    at.store(gradient + i, smaller<Scalar>(most, larger<Scalar>(-most, at.load(gradient + i))));
+  });
 }
 template <typename Scalar>
-void clip_gradient(const ClipNorm& clip, const ParameterTable& table, Eigen::Ref<Vector<Scalar>> gradient) {
+void clip_gradient(const ClipNorm& clip, const ParameterTable& table, Scalar* gradient) {
   for (const ParameterInfo& tensor : table) {
-    clip_to_norm<Scalar>(gradient.segment(tensor.offset, tensor.size()), clip.norm);
+    clip_to_norm(gradient + tensor.offset, tensor.size(), clip.norm);
   }
 }
 template <typename Scalar>
-void clip_gradient(const GlobalClipNorm& clip, const ParameterTable&, Eigen::Ref<Vector<Scalar>> gradient) {
-  clip_to_norm<Scalar>(gradient, clip.norm);
+void clip_gradient(const GlobalClipNorm& clip, const ParameterTable& table, Scalar* gradient) {
+  clip_to_norm(gradient, table.size(), clip.norm);
 }
 
 }  // namespace detail

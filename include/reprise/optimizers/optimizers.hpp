@@ -1,6 +1,5 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <string>
 #include <type_traits>
 #include <variant>
@@ -87,8 +86,7 @@ void apply_update(const Optimizer& optimizer, const ParameterTable& table, Optim
   const double learning_rate = rate_at(optimizer, state.step) * learning_rate_scale;
   std::visit(
       [&](const auto& kind) {
-        std::visit([&](const auto& clip) { detail::clip_gradient<Scalar>(clip, table, gradient); },
-                   kind.clip);
+        std::visit([&](const auto& clip) { detail::clip_gradient(clip, table, gradient.data()); }, kind.clip);
         detail::update_step(kind, state, learning_rate, gradient.data(), parameters.data(), table.size());
       },
       optimizer);

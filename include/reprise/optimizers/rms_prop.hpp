@@ -1,13 +1,12 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <string>
 
+#include "../core/lanes.hpp"
 #include "clipping.hpp"
 #include "convention.hpp"
 #include "learning_rate.hpp"
 #include "state.hpp"
-#include "sweep.hpp"
 
 namespace reprise::inline REPRISE_ABI {
 
@@ -57,25 +56,27 @@ void update_step(const RmsProp& rms_prop, OptimizerState<Scalar>& state, double 
   const auto rho = static_cast<Scalar>(rms_prop.rho);
   const auto share = static_cast<Scalar>(1.0 - rms_prop.rho);
   const auto momentum = static_cast<Scalar>(rms_prop.momentum);
-  sweep(size, [&](auto width, Index i) {
-    using Block = Eigen::Array<Scalar, width(), 1>;
-    Eigen::Map<Block> parameter(parameters + i), second(state.second.data() + i);
-    const Block g = Eigen::Map<const Block>(gradient + i);
-    second = second * rho + g.square() * share;
-    Block spread = second;
-    if (rms_prop.centered) {
-      Eigen::Map<Block> first(state.first.data() + i);
-      first = first * rho + g * share;
+  const bool centered = rms_prop.centered, moves_on = rms_prop.momentum != 0.0;
+  Scalar* const first = state.first.data();
+  Scalar* const second = state.second.data();
+  Scalar* const velocity = state.velocity.data();
+  for_lanes<Scalar>(size, [=](auto at, Index i) REPRISE_DETAIL_INLINE {
+    const Lanes<Scalar> g = at.load(gradient + i);
+    const Lanes<Scalar> s = at.load(second + i) * rho + g * g * share;
+    at.store(second + i, s);
+    Lanes<Scalar> spread = s;
+    if (centered) {
+      const Lanes<Scalar> a = at.load(first + i) * rho + g * share;
+      at.store(first + i, a);
       // A variance, but rounding can make it negative.
-      spread = (spread - first.square()).max(Scalar(0));
+      spread = larger<Scalar>(Lanes<Scalar>{}, spread - a * a);
     }
-    Block push = g * into / ((spread + inside).sqrt() + outside);
-    if (rms_prop.momentum != 0.0) {
-      Eigen::Map<Block> velocity(state.velocity.data() + i);
-      push += velocity * momentum;
-      velocity = push;
+    Lanes<Scalar> push = g * into / (square_root<Scalar>(spread + inside) + outside);
+    if (moves_on) {
+      push += at.load(velocity + i) * momentum;
+      at.store(velocity + i, push);
     }
-    parameter -= push * out;
+    at.store(parameters + i, at.load(parameters + i) - push * out);
   });
 }
 

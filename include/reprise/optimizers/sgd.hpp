@@ -1,13 +1,12 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <string>
 
+#include "../core/lanes.hpp"
 #include "clipping.hpp"
 #include "convention.hpp"
 #include "learning_rate.hpp"
 #include "state.hpp"
-#include "sweep.hpp"
 
 namespace reprise::inline REPRISE_ABI {
 
@@ -53,20 +52,16 @@ void update_step(const Sgd& sgd, OptimizerState<Scalar>& state, double learning_
   const auto into = static_cast<Scalar>(keras ? -learning_rate : 1.0);
   const auto out = static_cast<Scalar>(keras ? 1.0 : -learning_rate);
   const auto momentum = static_cast<Scalar>(sgd.momentum);
-  sweep(size, [&](auto width, Index i) {
-    using Block = Eigen::Array<Scalar, width(), 1>;
-    Eigen::Map<Block> parameter(parameters + i);
-    Block push = Eigen::Map<const Block>(gradient + i) * into;
-    if (sgd.momentum != 0.0) {
-      Eigen::Map<Block> velocity(state.velocity.data() + i);
-      velocity = velocity * momentum + push;
-      if (sgd.nesterov) {
-        push += velocity * momentum;
-      } else {
-        push = velocity;
-      }
+  const bool moves_on = sgd.momentum != 0.0, nesterov = sgd.nesterov;
+  Scalar* const velocity = state.velocity.data();
+  for_lanes<Scalar>(size, [=](auto at, Index i) REPRISE_DETAIL_INLINE {
+    Lanes<Scalar> push = at.load(gradient + i) * into;
+    if (moves_on) {
+      const Lanes<Scalar> v = at.load(velocity + i) * momentum + push;
+      at.store(velocity + i, v);
+      push = nesterov ? push + v * momentum : v;
     }
-    parameter += push * out;
+    at.store(parameters + i, at.load(parameters + i) + push * out);
   });
 }
 

@@ -78,8 +78,9 @@ inline void read_windows(const Windows& windows, Index first, SequenceView<doubl
 template <typename Scalar>
 void read_windows(const Sequences<Scalar>& sequences, Index first, SequenceView<double> to) {
   for (Index t = 0; t < to.steps; ++t) {
-    to.step(t) =
-        sequences.values().middleCols(t * sequences.batch() + first, to.batch).template cast<double>();
+    const Scalar* from = sequences.values().data() + (t * sequences.batch() + first) * to.features;
+    std::transform(from, from + to.step_size(), to.step_data(t),
+                   [](Scalar v) { return static_cast<double>(v); });
   }
 }
 template <typename Scalar>
@@ -128,7 +129,7 @@ void read_reconstruction(const Input& input, const Reconstruction& reconstructio
 }
 
 inline void require_finite(const SequenceView<double>& block, Index first_window, const char* what) {
-  if (block.matrix().allFinite()) return;
+  if (std::all_of(block.data, block.data + block.size(), [](double v) { return std::isfinite(v); })) return;
   // Window by window, so that the place named is the first and does not depend on the size of a block.
   for (Index w = 0; w < block.batch; ++w) {
     for (Index t = 0; t < block.steps; ++t) {

@@ -71,9 +71,8 @@ class BatchPass {
       constexpr Index piece = 16384;
       pool_.run((size + piece - 1) / piece, [&](Index number, int) {
         const Index first = number * piece, count = std::min(piece, size - first);
-        Eigen::Map<Vector<Scalar>> sum(gradient + first, count);
         for (Index group = 1; group < groups; ++group)
-          sum += gradients_[static_cast<std::size_t>(group - 1)].segment(first, count);
+          add(gradient + first, gradients_[static_cast<std::size_t>(group - 1)].data() + first, count);
       });
     }
     return total(shards) * scale;
