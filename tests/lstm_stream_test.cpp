@@ -34,6 +34,7 @@ TEST_CASE_TEMPLATE("a stream's steps are the layers over the sequence, also afte
   const auto lstm = [](Index units) { return LstmOptions{.units = units, .return_sequences = true}; };
   check_stream<Scalar, 1, 8, 1>(lstm(8), {.units = 1});
   check_stream<Scalar, 3, 7, 2>(lstm(7), {.units = 2, .activation = activation::tanh});
+  check_stream<Scalar, 2, 40, 1>(lstm(40), {.units = 1});
   check_stream<Scalar, 1, 32, 1>(lstm(32), {.units = 1, .use_bias = false});
   LstmOptions relu = lstm(10);
   relu.activation = activation::relu;

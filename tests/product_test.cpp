@@ -114,6 +114,24 @@ TEST_CASE_TEMPLATE("a sum of two products, whatever their depths are to a block"
   }
 }
 
+TEST_CASE_TEMPLATE("a product with one column is the plain one, from either end", Scalar, float, double) {
+  const double tolerance = std::is_same_v<Scalar, double> ? 1e-13 : 1e-5;
+  for (const Index rows : {1, 7, 16, 40, 128}) {
+    for (const Index depth : {1, 3, 16, 21, 37}) {
+      CAPTURE(rows);
+      CAPTURE(depth);
+      const Stored<Scalar> left(rows, depth, false, 1), right(depth, 1, false, 2);
+      const Matrix<Scalar> start = test::uniform_matrix<Scalar>(rows, 1, 3);
+      const Matrix<Scalar> expected = start + left.plain().lazyProduct(right.plain());
+      for (const bool backwards : {false, true}) {
+        Matrix<Scalar> result = start;
+        reprise::detail::add_vector_product(result.data(), left.factor(), right.factor().data, backwards);
+        CHECK(test::relative_difference(result, expected) <= tolerance);
+      }
+    }
+  }
+}
+
 TEST_CASE("rows of a factor are a factor") {
   for (const bool transposed : {false, true}) {
     const Stored<double> lhs(12, 5, transposed, 1), rhs(5, 7, false, 2);

@@ -247,6 +247,43 @@ void multiply_packed(Scalar* result, Index stride, Index rows, Index cols, Start
   }
 }
 
+/// result += the `count` columns of a matrix, each times its factor.
+template <int count, typename Scalar>
+void add_multiples(Scalar* result, Index rows, const Scalar* columns, Index stride, const Scalar* factors) {
+  Lanes<Scalar> factor[count];
+#pragma GCC unroll 16
+  for (int c = 0; c < count; ++c) factor[c] = same_in_all(factors[c]);
+  for_lanes<Scalar>(rows, [&](auto at, Index i) REPRISE_DETAIL_INLINE {
+    // Two sums, so that an addition need not wait for the one before.
+    Lanes<Scalar> even = at.load(result + i), odd{};
+#pragma GCC unroll 16
+    for (int c = 0; c < count; ++c)
+      (c % 2 == 0 ? even : odd) += at.load(columns + c * stride + i) * factor[c];
+    at.store(result + i, even + odd);
+  });
+}
+
+/// result (rows) += left * right for one column on the right. The left factor (not transposed) is read once
+/// as it stands, without packing, from its last columns on where `backwards`: who multiplies with it again
+/// and again and changes the direction each time finds a part of it still in the nearest cache.
+template <typename Scalar>
+void add_vector_product(Scalar* result, const Factor<Scalar>& left, const Scalar* right, bool backwards) {
+  constexpr Index group = 16, small = 4;
+  const auto add = [&](auto count, Index k) {
+    add_multiples<count()>(result, left.rows, left.data + k * left.stride, left.stride, right + k);
+  };
+  const Index whole = left.cols / group * group;
+  const auto rest = [&] {
+    Index k = whole;
+    for (; k + small <= left.cols; k += small) add(std::integral_constant<int, small>{}, k);
+    for (; k < left.cols; ++k) add(std::integral_constant<int, 1>{}, k);
+  };
+  if (backwards) rest();
+  for (Index k = 0; k < whole; k += group)
+    add(std::integral_constant<int, group>{}, backwards ? whole - group - k : k);
+  if (!backwards) rest();
+}
+
 #else
 
 template <typename Scalar>
@@ -286,6 +323,13 @@ void multiply_packed(Scalar* result, Index stride, Index rows, Index cols, Start
           ConstMatrixMap<Scalar>(right.data, right.rows, right.cols, Eigen::OuterStride<>(right.stride)));
     }
   }
+}
+
+template <typename Scalar>
+void add_vector_product(Scalar* result, const Factor<Scalar>& left, const Scalar* right, bool) {
+  Eigen::Map<Vector<Scalar>>(result, left.rows) +=
+      ConstMatrixMap<Scalar>(left.data, left.rows, left.cols, Eigen::OuterStride<>(left.stride))
+          .lazyProduct(Eigen::Map<const Vector<Scalar>>(right, left.cols));
 }
 
 #endif

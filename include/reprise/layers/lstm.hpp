@@ -98,17 +98,9 @@ class Lstm {
     const Scratch s = scratch(scratch_memory, T, B);
     set_or_zero(s.h, states.initial_h, H * B);
     set_or_zero(s.c, states.initial_c, H * B);
-    pack_weights(theta, false, s);
-    if (x.repeated) project_input(theta, x, {}, s);
-    const Scalar* h_prev = s.h;
-    for (Index k = 0; k < T; ++k) {
-      Scalar* h = options().return_sequences ? y.data + k * H * B : s.h;
-      preactivations(theta, x, k, h_prev, {}, s.dz, s);
-      cell_.gates_forward(s.dz, s.c, s.c, h, h, B);
-      h_prev = h;
-    }
+    const Scalar* h_last = B == 1 ? infer_one(theta, x, y, s) : infer_batch(theta, x, y, s);
     if (!options().return_sequences) std::copy_n(s.h, H * B, y.data);
-    if (states.final_h != nullptr) std::copy_n(h_prev, H * B, states.final_h);
+    if (states.final_h != nullptr) std::copy_n(h_last, H * B, states.final_h);
     if (states.final_c != nullptr) std::copy_n(s.c, H * B, states.final_c);
   }
 
@@ -126,7 +118,7 @@ class Lstm {
     Scalar* const dc = s.c;
     set_or_zero(dh, states.final_h_gradient, H * B);
     set_or_zero(dc, states.final_c_gradient, H * B);
-    add(dh, dy.data + (sequences ? (T - 1) * H * B : 0), H * B);
+    detail::add(dh, dy.data + (sequences ? (T - 1) * H * B : 0), H * B);
     if (x.repeated) std::fill_n(s.repeated, 4 * H * B, Scalar(0));
 
     pack_weights(theta, true, s);
@@ -138,7 +130,7 @@ class Lstm {
         Scalar* dz = s.dz + (k - first) * 4 * H * B;
         const Scalar* c_prev = k == 0 ? t.initial_c : t.cell + (k - 1) * H * B;
         cell_.gates_backward(t.gates + k * 4 * H * B, c_prev, t.activated_cell + k * H * B, dh, dc, dz, B);
-        if (x.repeated) add(s.repeated, dz, 4 * H * B);
+        if (x.repeated) detail::add(s.repeated, dz, 4 * H * B);
         if (k > 0 || states.initial_h_gradient != nullptr) {
           const Scalar* dy_before = sequences && k > 0 ? dy.data + (k - 1) * H * B : nullptr;
           previous_gradient(dh, {dy_before, H}, dz, s.recurrent, H, t.masks.recurrent, s.masked_h, B);
@@ -245,15 +237,10 @@ class Lstm {
       std::copy_n(from, count, to);
     }
   }
-  static void add(Scalar* to, const Scalar* from, Index count) {
-    Eigen::Map<Vector<Scalar>>(to, count) += Eigen::Map<const Vector<Scalar>>(from, count);
-  }
   /// `values` where there is no mask, else their product in `buffer`.
   static const Scalar* masked(const Scalar* values, const Scalar* mask, Index count, Scalar* buffer) {
     if (mask == nullptr) return values;
-    Eigen::Map<Vector<Scalar>>(buffer, count) =
-        Eigen::Map<const Vector<Scalar>>(values, count)
-            .cwiseProduct(Eigen::Map<const Vector<Scalar>>(mask, count));
+    detail::multiply_each(buffer, values, mask, count);
     return buffer;
   }
   static const Scalar* block_of(const Scalar* masks, Index block, Index count) {
@@ -298,6 +285,56 @@ class Lstm {
     pack(theta, I, s.kernel);
     pack(cell_.recurrent_kernel(theta).data(), H, s.recurrent);
   }
+  /// Inference from the state in `s`; returns where the last hidden state is.
+  const Scalar* infer_batch(const Scalar* theta, Input x, Output y, const Scratch& s) const {
+    const Index H = units(), B = x.batch;
+    pack_weights(theta, false, s);
+    if (x.repeated) project_input(theta, x, {}, s);
+    const Scalar* h_prev = s.h;
+    for (Index k = 0; k < x.steps; ++k) {
+      Scalar* h = options().return_sequences ? y.data + k * H * B : s.h;
+      preactivations(theta, x, k, h_prev, {}, s.dz, s);
+      cell_.gates_forward(s.dz, s.c, s.c, h, h, B);
+      h_prev = h;
+    }
+    return h_prev;
+  }
+  /// The same for one sample, where a step's products have one column: W x of many steps is made at once,
+  /// unless the steps are too few to pack W for them, and U, whose packing nothing would repay, is read as it
+  /// stands.
+  const Scalar* infer_one(const Scalar* theta, Input x, Output y, const Scratch& s) const {
+    const Index H = units(), I = x.features, T = x.steps;
+    const Factor W = detail::as_is(theta, 4 * H, I);
+    const Factor U = detail::as_is(cell_.recurrent_kernel(theta).data(), 4 * H, H);
+    const bool packed = !x.repeated && T >= 8;
+    const Index at_once = packed ? std::min<Index>(48, steps_at_once(T, 1)) : T;
+    if (packed) detail::pack(W, s.kernel);
+    if (x.repeated) {
+      set_or_zero(s.repeated, bias(theta), 4 * H);
+      detail::add_vector_product(s.repeated, W, x.data, false);
+    }
+    const Scalar* h_prev = s.h;
+    for (Index first = 0; first < T; first += at_once) {
+      const Index steps = std::min(at_once, T - first);
+      const Index earliest = options().go_backwards ? T - first - steps : first;
+      if (packed) {
+        detail::multiply_packed<Scalar, 1>(
+            s.dz, 4 * H, 4 * H, steps, {bias(theta), 0},
+            Terms<1>{{{s.kernel, detail::as_is(x.data + earliest * I, I, steps)}}});
+      }
+      for (Index k = first; k < first + steps; ++k) {
+        Scalar* h = options().return_sequences ? y.data + k * H : s.h;
+        Scalar* z = packed ? s.dz + (time_of(k, x) - earliest) * 4 * H : s.dz;
+        if (!packed) set_or_zero(z, x.repeated ? s.repeated : bias(theta), 4 * H);
+        if (!packed && !x.repeated) detail::add_vector_product(z, W, x.data + time_of(k, x) * I, false);
+        detail::add_vector_product(z, U, h_prev, k % 2 == 1);
+        cell_.gates_forward(z, s.c, s.c, h, h, 1);
+        h_prev = h;
+      }
+    }
+    return h_prev;
+  }
+
   const Scalar* bias(const Scalar* theta) const {
     return options().use_bias ? cell_.bias(theta).data() : nullptr;
   }
@@ -351,7 +388,7 @@ class Lstm {
     set_or_zero(result, start.data, size * columns);
     for (Index m = 0; m < blocks(); ++m) {
       product(buffer, {}, m);
-      add(result, masked(buffer, masks + m * size * columns, size * columns, buffer), size * columns);
+      detail::add(result, masked(buffer, masks + m * size * columns, size * columns, buffer), size * columns);
     }
   }
 
@@ -390,9 +427,7 @@ class Lstm {
   }
   void bias_gradient(const Scalar* dz, Index columns, Scalar* gradient) const {
     if (!options().use_bias) return;
-    auto db = cell_.bias(gradient);
-    for (Index column = 0; column < columns; ++column)
-      db += Eigen::Map<const Vector<Scalar>>(dz + column * 4 * units(), 4 * units());
+    detail::add_columns(cell_.bias(gradient).data(), dz, 4 * units(), columns);
   }
 
   LstmCell<Scalar, Inputs, Units> cell_;
