@@ -535,3 +535,17 @@ TEST_CASE("an update refuses vectors and states that do not belong together") {
   CHECK(state.step == 0);
   CHECK(parameters == Vector::Ones(5));
 }
+TEST_CASE("a moment that no gradient feeds does not become denormal, and the caller's numbers may") {
+  reprise::ParameterTable table;
+  table.add("tensor", 1, 1, false);
+  const reprise::Optimizer adam = reprise::Adam{};
+  auto state = reprise::initial_state<float>(adam, 1);
+  reprise::Vector<float> gradient = reprise::Vector<float>::Ones(1), parameters = gradient;
+  for (int step = 0; step < 2000; ++step) {
+    reprise::apply_update(adam, table, state, 1.0, gradient, parameters);
+    gradient.setZero();
+  }
+  CHECK(std::fpclassify(state.first[0]) != FP_SUBNORMAL);  // else some 1e-44, where each operation is slow
+  volatile float denormal = 1e-40f;
+  CHECK(denormal * 0.5f > 0.0f);
+}

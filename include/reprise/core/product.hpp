@@ -165,13 +165,11 @@ template <int vectors, typename Scalar>
 void multiply_panel(Scalar* result, Index stride, Index cols, Start<Scalar> start,
                     const std::array<Stretch<Scalar>, 2>& stretches) {
   Index col = 0;
-  for (; col + tile_cols <= cols; col += tile_cols)
+  // Two tiles of 4 columns rather than one of 6 and one of 2, which would wait for the left factor.
+  for (; col + tile_cols <= cols && !(tile_cols == 6 && cols - col == 8); col += tile_cols)
     multiply_tile<vectors, tile_cols>(result, stride, start, stretches, col);
   if constexpr (tile_cols > 4) {
-    if (col + 4 <= cols) {
-      multiply_tile<vectors, 4>(result, stride, start, stretches, col);
-      col += 4;
-    }
+    for (; col + 4 <= cols; col += 4) multiply_tile<vectors, 4>(result, stride, start, stretches, col);
   }
   if (col + 2 <= cols) {
     multiply_tile<vectors, 2>(result, stride, start, stretches, col);

@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <variant>
 
+#include "../core/denormals.hpp"
 #include "../core/error.hpp"
 #include "../core/parameters.hpp"
 #include "../core/sequences.hpp"
@@ -84,6 +85,7 @@ void apply_update(const Optimizer& optimizer, const ParameterTable& table, Optim
   }
   detail::require_state_fits(optimizer, state, table.size());
   const double learning_rate = rate_at(optimizer, state.step) * learning_rate_scale;
+  const detail::FlushDenormals flush;
   std::visit(
       [&](const auto& kind) {
         std::visit([&](const auto& clip) { detail::clip_gradient(clip, table, gradient.data()); }, kind.clip);

@@ -3,6 +3,7 @@
 #include <numeric>
 #include <span>
 
+#include "../core/denormals.hpp"
 #include "../core/windows.hpp"
 #include "../layers/sequential.hpp"
 #include "../losses/losses.hpp"
@@ -50,6 +51,7 @@ class BatchPass {
     while (static_cast<Index>(gradients_.size()) + 1 < groups) gradients_.emplace_back(size);
     const double scale = 1.0 / static_cast<double>(batch.size());
     pool_.run(groups, [&](Index group, int worker) {
+      const FlushDenormals flush;
       auto& [tape, scratch] = workers_[static_cast<std::size_t>(worker)];
       // The first group's is where the sum shall be.
       Scalar* sum = group == 0 ? gradient : gradients_[static_cast<std::size_t>(group - 1)].data();
@@ -70,6 +72,7 @@ class BatchPass {
     if (groups > 1) {
       constexpr Index piece = 16384;
       pool_.run((size + piece - 1) / piece, [&](Index number, int) {
+        const FlushDenormals flush;
         const Index first = number * piece, count = std::min(piece, size - first);
         for (Index group = 1; group < groups; ++group)
           add(gradient + first, gradients_[static_cast<std::size_t>(group - 1)].data() + first, count);
@@ -83,6 +86,7 @@ class BatchPass {
                     std::span<const double> weights, const Loss& loss) {
     const Index shards = prepare(batch.size());
     pool_.run(shards, [&](Index shard, int worker) {
+      const FlushDenormals flush;
       auto& [tape, scratch] = workers_[static_cast<std::size_t>(worker)];
       const Part part = part_of(shard, batch, weights);
       network_->prepare(tape, static_cast<Index>(part.batch.size()));
