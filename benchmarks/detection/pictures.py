@@ -98,43 +98,40 @@ def lengths_picture(results, path):
 
 
 def ecg_picture(results, output, path):
-    """The scores of normal and abnormal beats with the default threshold, and recall against false alarms."""
+    """The scores of normal and abnormal beats with the default threshold, and every rule's false alarms."""
     directory = output / "scores" / "ecg5000" / "reprise"
     if not (directory / "1.normal.txt").exists():
         return
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.8), layout="constrained")
     scores = {part: np.loadtxt(directory / f"1.{part}.txt") for part in ("calibration", "normal", "abnormal")}
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
     everything = np.concatenate(list(scores.values()))
     bins = np.geomspace(everything.min(), everything.max(), 70)
     for part, color in (("normal", OURS), ("abnormal", OTHER)):
-        left.hist(scores[part], bins=bins, color=color, alpha=0.7, density=True, label=f"{part} beats")
-    left.hist(scores["calibration"], bins=bins, color="#222222", histtype="step", density=True, label="calibration")
+        left.hist(scores[part], bins=bins, color=color, alpha=0.7, label=f"{part} beats to judge")
+    left.hist(scores["calibration"], bins=bins, color="#222222", histtype="step", label="held-out normal beats")
     left.set_xscale("log")
-    left.set_yticks([])
     left.set_xlabel("score", fontsize=8)
+    left.set_ylabel("beats", fontsize=8)
     for row in tables.default_threshold(results):
         if row["seed"] == 1:
-            left.axvline(row["threshold"], color="#222222", label=f"default: {row['rule']}")
-    left.legend(frameon=False, fontsize=7)
-    normal, abnormal = np.sort(scores["normal"]), np.sort(scores["abnormal"])
-    cuts = np.unique(everything)
-    alarms = 1 - np.searchsorted(normal, cuts, side="right") / len(normal)
-    recall = 1 - np.searchsorted(abnormal, cuts, side="right") / len(abnormal)
-    right.plot(alarms, recall, color=GREY, linewidth=1)
-    seen = set()
-    for row in results["thresholds"]:
-        if row["seed"] != 1 or "refusal" in row or row["recall"] < 0.8:
-            continue
-        default = bool(row.get("default"))
-        right.plot(row["false_alarm_rate"], row["recall"], "o", color=OTHER if default else OURS, markersize=6 if default else 3)
-        place = (round(row["false_alarm_rate"], 3), round(row["recall"], 3))
-        if place not in seen:
-            right.annotate(row["rule"], (row["false_alarm_rate"], row["recall"]), fontsize=6, xytext=(4, -7), textcoords="offset points")
-        seen.add(place)
-    right.set_xlim(0, 0.12)
-    right.set_ylim(0.8, 1.005)
-    right.set_xlabel("false-alarm rate", fontsize=8)
-    right.set_ylabel("recall", fontsize=8)
+            left.axvline(row["threshold"], color="#222222", linewidth=1, label=f"default: {row['rule']}")
+    left.legend(frameon=False, fontsize=8)
+    rows = [row for row in results["thresholds"] if "refusal" not in row]
+    rules = list(dict.fromkeys(row["rule"] for row in rows))
+    mean = lambda rule, key: statistics.mean(row[key] for row in rows if row["rule"] == rule)  # noqa: E731
+    rules.sort(key=lambda rule: mean(rule, "false_alarm_rate"))
+    for place, rule in enumerate(rules):
+        found = [row for row in rows if row["rule"] == rule]
+        color = OTHER if found[0].get("default") else OURS
+        right.plot([row["false_alarm_rate"] for row in found], [place] * len(found), "o", color=color, markersize=4)
+        if found[0]["promised"] is not None:
+            right.plot([found[0]["promised"]] * 2, [place - 0.4, place + 0.4], color="#222222", linewidth=2)
+        right.text(0.101, place, f"{mean(rule, 'recall'):.3f}", fontsize=7, va="center")
+    right.set_yticks(range(len(rules)), rules)
+    right.set_xlim(-0.001, 0.1)
+    right.set_xlabel("false-alarm rate of each seed (dots), promised by the rule (bars); right: mean recall", fontsize=8)
+    right.grid(axis="x", color="#dddddd", linewidth=0.6)
+    right.set_axisbelow(True)
     for axes in (left, right):
         bare(axes)
     figure.savefig(path, dpi=110)

@@ -45,9 +45,8 @@ def spread(values, digits=3):
     if not values:
         return "–"
     mean = score(statistics.mean(values), digits)
-    if len(values) == 1 or min(values) == max(values):
-        return mean
-    return f"{mean} ({score(min(values), digits)} to {score(max(values), digits)})"
+    low, high = score(min(values), digits), score(max(values), digits)
+    return mean if low == high else f"{mean} ({low} to {high})"
 
 
 def table(header, rows):
@@ -91,7 +90,8 @@ def seconds(run):
 
 def length_of(method):
     """The T of "network T=48", or None."""
-    return int(method.split("T=")[1]) if "T=" in method else None
+    text = method.split("T=")[1] if "T=" in method else ""
+    return int(text) if text.isdigit() else None
 
 
 def ecg(results, method):
@@ -334,7 +334,7 @@ def machine_lines(results):
     machine = results["machine"]
     lines = [
         f"{machine['processor']}, {machine['cores']} cores, {machine['vectors']}; {machine['compiler']}, "
-        f"`{machine['flags']}`, {results['threads']} threads; commit {machine['commit']}. "
+        f"`{machine['flags']}`, threads: {results['threads']}; commit {machine['commit']}. "
         f"{results['seeds']} seeds ({results['ecg_seeds']} on ECG5000). {'; '.join(results['versions'])}."
     ]
     if results["quick"]:
