@@ -11,6 +11,12 @@ import numpy as np  # noqa: E402
 import tables  # noqa: E402
 
 OURS, OTHER, LABEL, GREY = "#2a78b5", "#d9822b", "#f3c6c6", "#888888"
+# Methods of one fixed length.
+FIXED = (
+    ("network T=", OURS, "networks"),
+    ("pca T=", GREY, "PCA"),
+    ("nearest T=", OTHER, "nearest window"),
+)
 
 
 def bare(axes):
@@ -70,13 +76,12 @@ def series_picture(results, series, output, path):
 
 def lengths_picture(results, path):
     """The metric against the fixed length, beside what the rule reached."""
-    methods = sorted((m for m in tables.methods(results, "network T=") if tables.length_of(m)), key=tables.length_of)
-    if not methods:
+    if not any(tables.length_of(method) for method in tables.methods(results)):
         return
     groups = [(g, t) for g, t in (("nab", "NAB mean"), ("001", "001"), ("ucr135", "UCR135"), ("mba", "MBA_ECG805"))]
     figure, all_axes = plt.subplots(1, len(groups), figsize=(3.2 * len(groups), 3.0), layout="constrained")
     for axes, (group, title) in zip(all_axes, groups):
-        for start, color, name in (("network T=", OURS, "networks"), ("pca T=", GREY, "PCA"), ("nearest T=", OTHER, "nearest window")):
+        for start, color, name in FIXED:
             points = []
             for method in tables.methods(results, start):
                 length, found = tables.length_of(method), tables.by_seed(results, method, group)
@@ -129,7 +134,7 @@ def ecg_picture(results, output, path):
         right.text(0.101, place, f"{mean(rule, 'recall'):.3f}", fontsize=7, va="center")
     right.set_yticks(range(len(rules)), rules)
     right.set_xlim(-0.001, 0.1)
-    right.set_xlabel("false-alarm rate of each seed (dots), promised by the rule (bars); right: mean recall", fontsize=8)
+    right.set_xlabel("false-alarm rate of each seed (dots), promised (bars); numbers: mean recall", fontsize=8)
     right.grid(axis="x", color="#dddddd", linewidth=0.6)
     right.set_axisbelow(True)
     for axes in (left, right):

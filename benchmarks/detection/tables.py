@@ -149,12 +149,15 @@ def goals(results):
     ours = ecg(results, "reprise")
     aucs = [row["scikit_roc_auc"] for row in ours if row["finite"]]
     at_default = default_threshold(results)
+    recall = min((row["recall"] for row in at_default), default=None)
+    alarms = largest([row["false_alarm_rate"] for row in at_default])
+    training = largest([row["fit_seconds"] for row in ours])
     found += [
         goal("ECG5000 ROC-AUC, mean over the seeds", statistics.mean(aucs) if aucs else None, 0.995, digits=4),
         goal("ECG5000 ROC-AUC, the worst seed", min(aucs, default=None), 0.99, digits=4),
-        goal("ECG5000 recall at the default threshold, the worst seed", min((r["recall"] for r in at_default), default=None), 0.985),
-        goal("ECG5000 false-alarm rate at the default threshold, the worst seed", largest([r["false_alarm_rate"] for r in at_default]), 0.04, False),
-        goal("ECG5000 seconds of training, the slowest seed", largest([r["fit_seconds"] for r in ours]), 20.0, False, 1),
+        goal("ECG5000 recall at the default threshold, the worst seed", recall, 0.985),
+        goal("ECG5000 false-alarm rate at the default threshold, the worst seed", alarms, 0.04, False),
+        goal("ECG5000 seconds of training, the slowest seed", training, 20.0, False, 1),
         goal("MBA_ECG805 ROC-AUC, recommended default", mean("reprise", "mba"), 0.975),
     ]
     files = results["rows"] + results["ecg5000"]
@@ -315,7 +318,8 @@ def thresholds_table(results):
                 spread(values("expected"), 4),
             ]
         )
-    return table(["rule", "threshold", "recall", "false-alarm rate", "promised by the rule", "`compare_thresholds` expects"], rows)
+    names = ["recall", "false-alarm rate", "promised by the rule", "`compare_thresholds` expects"]
+    return table(["rule", "threshold", *names], rows)
 
 
 def memory_table(results):
