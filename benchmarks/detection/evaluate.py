@@ -117,6 +117,7 @@ def main():
         "rows": series_rows(output),
         "runs": lines(output / "series.jsonl"),
         "ecg5000": ecg_rows(output),
+        "study": lines(output / "ecg5000_study.jsonl"),
         "thresholds": lines(output / "ecg5000_thresholds.jsonl"),
     }
     for row in results["ecg5000"]:

@@ -287,6 +287,8 @@ def ecg_table(results):
     """Every method on ECG5000."""
     rows = []
     for method in dict.fromkeys(row["method"] for row in results["ecg5000"]):
+        if "shrinkage" in method:
+            continue  # they have a table of their own
         found = ecg(results, method)
         aucs = [row.get("scikit_roc_auc") for row in found]
         prs = [row.get("pr_auc") for row in found]
@@ -296,6 +298,21 @@ def ecg_table(results):
         rows.append([name, spread(aucs, 4), spread(prs, 4), took])
     rows += [[f"*{name}*", f"*{auc}*", pr, f"*{took}*" if took else ""] for name, auc, pr, took in ECG5000_ELSEWHERE]
     return table(["", "ROC-AUC", "PR-AUC", "seconds of training"], rows)
+
+
+def shrinkage_table(results):
+    """How well left-out clusters of training beats are found with each shrinkage, beside the beats to judge."""
+    study = {row["shrinkage"]: row["roc_auc"] for row in results["study"]}
+    best = max(study, key=study.get, default=None)
+    reached = {}
+    for row in results["ecg5000"]:
+        if "shrinkage" in row["method"] and row["finite"]:
+            reached.setdefault(float(row["method"].split("shrinkage ")[1]), []).append(row["scikit_roc_auc"])
+    rows = []
+    for value in sorted(set(study) | set(reached)):
+        left_out = score(study.get(value), 4)
+        rows.append([f"{value:g}", f"**{left_out}**" if value == best else left_out, spread(reached.get(value, []), 4)])
+    return table(["shrinkage", "left-out clusters of training beats, mean ROC-AUC", "beats to judge, ROC-AUC"], rows)
 
 
 def thresholds_table(results):
@@ -358,6 +375,7 @@ SECTIONS = {
     "nearest lengths": ("Nearest training window of one fixed length", lambda r: lengths_table(r, "nearest T=")),
     "metrics": ("More metrics", metrics_table),
     "ecg5000": ("ECG5000", ecg_table),
+    "shrinkage": ("ECG5000: how far to shrink the covariance of the errors", shrinkage_table),
     "thresholds": ("Every threshold on ECG5000", thresholds_table),
     "memory": ("Memory", memory_table),
 }
@@ -370,7 +388,9 @@ def sections(results):
     for name, (_, make) in SECTIONS.items():
         if name in NEEDS_SERIES and not results["runs"]:
             continue
-        if name in ("ecg5000", "thresholds") and not results["ecg5000"]:
+        if name in ("ecg5000", "shrinkage", "thresholds") and not results["ecg5000"]:
+            continue
+        if name == "shrinkage" and not results["study"]:
             continue
         shown[name] = make(results)
     return shown
