@@ -130,6 +130,8 @@ def main():
     pictures.draw(results, SERIES, output)
     for goal in results["goals"]:
         print(tables.goal_line(goal))
+    if results["quick"]:
+        print("a quick run: it shows that everything works, and its numbers mean nothing")
 
 
 if __name__ == "__main__":
