@@ -214,7 +214,7 @@ def summary_table(results):
     }
     shown = [m for m in names if m in methods(results)]
     for start in ("pca", "nearest"):
-        shown += [m for m in methods(results, start) if "T=48" in m or "period" in m]
+        shown += [m for m in methods(results, start) if length_of(m) in (48, 192)]
     rows = []
     for method in shown:
         cells = [spread(by_seed(results, method, group).values()) for group in ("nab", "001", "ucr135", "mba")]
