@@ -7,6 +7,8 @@
 #include "baselines/simple.hpp"
 #include "core/version.hpp"
 #include "data/scalers.hpp"
+#include "detection/series_detector.hpp"
+#include "detection/window_lengths.hpp"
 #include "layers/lstm_stream.hpp"
 #include "models/autoencoder.hpp"
 #include "outliers/chi_square.hpp"
