@@ -215,6 +215,7 @@ TEST_CASE("series detector: lengths from the series unless given") {
   SeriesDetector<float> given(small({16}));
   given.fit(training);
   CHECK(given.choice().lengths == std::vector<Index>{16});
+  CHECK_FALSE(given.choice().unexplained.has_value());
 }
 
 TEST_CASE("series detector: odd lengths, where the last patch is padded, and one step a window") {

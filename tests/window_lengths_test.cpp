@@ -98,12 +98,12 @@ TEST_CASE("window lengths: scale, offset and a constant feature change nothing")
   const WindowLengths two = choose_window_lengths(wide);
   CHECK(two.lengths == one.lengths);
   CHECK(two.period == one.period);
-  CHECK(two.unexplained == Approx(one.unexplained).epsilon(1e-6));
+  CHECK(two.unexplained.value() == Approx(one.unexplained.value()).epsilon(1e-6));
 }
 
 TEST_CASE("window lengths: the unexplained share of noise is that of the components left out") {
   // 16 of 48 directions of white noise, fitted to other windows, hold about a third of it.
-  CHECK(choose_window_lengths(noise(6000)).unexplained == Approx(2.0 / 3.0).epsilon(0.03));
+  CHECK(choose_window_lengths(noise(6000)).unexplained.value() == Approx(2.0 / 3.0).epsilon(0.03));
 }
 
 TEST_CASE("window lengths: autocorrelation by hand") {
@@ -129,6 +129,9 @@ TEST_CASE("window lengths: printed") {
   std::ostringstream text;
   text << WindowLengths{{24, 48}, 0, 0.0125};
   CHECK(text.str() == "T = 24, 48; period none, unexplained 0.013");
+  std::ostringstream given;
+  given << WindowLengths{.lengths = {7}};
+  CHECK(given.str() == "T = 7");
 }
 
 }  // namespace

@@ -112,7 +112,7 @@ class SeriesDetector {
     return state_.calibration;
   }
 
-  /// The lengths in use, and why; without period and unexplained share where they were given.
+  /// The lengths in use, and what was measured to choose them: nothing, where they were given.
   const WindowLengths& choice() const {
     require_fitted();
     return state_.choice;

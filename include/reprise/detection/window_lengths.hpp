@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <ostream>
 #include <span>
 #include <string>
@@ -40,14 +41,15 @@ struct WindowLengths {
   Index period = 0;
   /// Share of the variance of windows of the shortest length that principal components, fitted to other
   /// windows, leave unexplained.
-  double unexplained = 0.0;
+  std::optional<double> unexplained{};
 };
 
 inline std::ostream& operator<<(std::ostream& out, const WindowLengths& choice) {
   out << "T = ";
   for (std::size_t i = 0; i < choice.lengths.size(); ++i) out << (i > 0 ? ", " : "") << choice.lengths[i];
+  if (!choice.unexplained) return out;  // nothing was measured
   char share[32];
-  std::snprintf(share, sizeof share, "%.2g", choice.unexplained);
+  std::snprintf(share, sizeof share, "%.2g", *choice.unexplained);
   out << "; period " << (choice.period > 0 ? std::to_string(choice.period) : "none") << ", unexplained "
       << share;
   return out;
