@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <reprise/core/random.hpp>
 #include <reprise/outliers/outlier_scorer.hpp>
 #include <reprise/outliers/thresholds.hpp>
 #include <string>
@@ -126,6 +127,8 @@ TEST_CASE("thresholds: fewer allowed alarms never lower the threshold") {
   rises({threshold::mad(1), threshold::mad(3)});
   rises({threshold::iqr(1), threshold::iqr(3)});
   rises({threshold::standard_deviations(1), threshold::standard_deviations(3)});
+  rises({threshold::max_factor(0.5), threshold::max_factor(1)});
+  rises({threshold::factor(1, threshold::Statistic::mean), threshold::factor(4, threshold::Statistic::mean)});
 }
 
 TEST_CASE("thresholds: F_beta carries its own labelled scores") {
@@ -197,6 +200,26 @@ TEST_CASE("scorer: the rule is exchanged without calibrating again") {
   scorer.set_threshold(threshold::custom([](std::span<const double> s) { return s.back() * 2; }));
   CHECK(scorer.threshold() == 1.8);
   CHECK_THROWS_AS(scorer.set_threshold(threshold::custom([](auto) { return not_a_number; })), Error);
+}
+
+TEST_CASE("scorer: the rule that no one named lets through no more false alarms than it promises") {
+  OutlierScorer scorer;
+  CHECK(scorer.rule().description() == "conformal 0.03");
+  CHECK(contains(error_of([&] { scorer.calibrate(std::vector<double>(32, 1.0)); }), "at least 33"));
+  // Each trial draws calibration scores and one more.
+  constexpr int trials = 20000;
+  constexpr double promised = 0.03;
+  detail::RandomStream random(12, detail::Purpose::other);
+  int alarms = 0;
+  for (int trial = 0; trial < trials; ++trial) {
+    std::vector<double> scores(99);
+    for (double& score : scores) score = -std::log(1 - random.uniform());
+    scorer.calibrate(scores);
+    alarms += scorer.score(std::vector<double>{-std::log(1 - random.uniform())}).front().is_outlier ? 1 : 0;
+  }
+  const double share = static_cast<double>(alarms) / trials;
+  // 3 of 100 places are above the threshold, so that the promise is kept exactly.
+  CHECK(std::abs(share - promised) < 4 * std::sqrt(promised * (1 - promised) / trials));
 }
 
 TEST_CASE("scorer: wrong use") {

@@ -109,6 +109,19 @@ TEST_CASE("spot: the fit to truncated excesses is a maximum of their likelihood 
   CHECK(fit.scale > 0);
 }
 
+TEST_CASE("spot: a smaller risk never lowers the threshold, at any step") {
+  const std::vector<double> calibration = half_normal(2000, 9);
+  std::vector<Spot> rules;
+  for (const double risk : {1e-2, 1e-3, 1e-4}) rules.push_back(Spot(calibration, {.risk = risk}));
+  for (const double value : half_normal(3000, 10)) {
+    // What is an alarm to one rule and an excess to another would let them learn different things.
+    const double seen = std::min(value, 0.99 * rules[0].threshold());
+    for (Spot& rule : rules) rule.step(seen);
+    CHECK(rules[0].threshold() < rules[1].threshold());
+    CHECK(rules[1].threshold() < rules[2].threshold());
+  }
+}
+
 TEST_CASE("spot: starts as POT, and an alarm changes nothing") {
   const std::vector<double> calibration = half_normal(1000, 3);
   Spot spot(calibration, {.risk = 1e-3});

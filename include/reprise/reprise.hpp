@@ -1,8 +1,8 @@
 #pragma once
 
-// What most programs need, and quick to compile. By name are included: baselines.hpp and
-// outliers/mahalanobis.hpp, whose decompositions of matrices take longer to compile than all of the rest, and
-// files and formats (io/), which need other libraries.
+// What most programs need, and quick to compile. By name are included: baselines.hpp,
+// outliers/mahalanobis.hpp and detection/series_detector.hpp, for the decompositions of matrices in them take
+// longer to compile than all of the rest, and files and formats (io/), which need other libraries.
 #include "core/version.hpp"
 #include "data/scalers.hpp"
 #include "layers/lstm_stream.hpp"

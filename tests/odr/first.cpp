@@ -1,6 +1,7 @@
 // Both translation units include everything; the program links only if every function is inline or a
 // template.
 #include <reprise/baselines.hpp>
+#include <reprise/detection/series_detector.hpp>
 #include <reprise/outliers/mahalanobis.hpp>
 #include <reprise/reprise.hpp>
 #if __has_include(<nlohmann/json.hpp>)

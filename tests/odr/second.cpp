@@ -1,4 +1,5 @@
 #include <reprise/baselines.hpp>
+#include <reprise/detection/series_detector.hpp>
 #include <reprise/outliers/mahalanobis.hpp>
 #include <reprise/reprise.hpp>
 #if __has_include(<nlohmann/json.hpp>)

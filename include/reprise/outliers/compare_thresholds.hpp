@@ -65,10 +65,10 @@ inline std::ostream& operator<<(std::ostream& out, const ThresholdTable& table) 
 
 /// The rules that a comparison has unless others are named.
 inline std::vector<Threshold> common_thresholds() {
-  return {threshold::quantile(0.95), threshold::quantile(0.99),  threshold::standard_deviations(3),
-          threshold::mad(5),         threshold::iqr(1.5),        threshold::iqr(3),
-          threshold::max_factor(1),  threshold::conformal(0.05), threshold::conformal(0.01),
-          threshold::pot(1e-3)};
+  return {threshold::quantile(0.95),  threshold::quantile(0.99),  threshold::standard_deviations(3),
+          threshold::mad(5),          threshold::iqr(1.5),        threshold::iqr(3),
+          threshold::max_factor(1),   threshold::conformal(0.05), default_threshold(),
+          threshold::conformal(0.01), threshold::pot(1e-3)};
 }
 
 /// Fits each rule to the calibration scores and holds the scores against it.

@@ -28,7 +28,7 @@ struct Verdict {
 /// later, from normal data that was not trained on.
 class OutlierScorer {
  public:
-  explicit OutlierScorer(Threshold rule) : rule_(std::move(rule)) {
+  explicit OutlierScorer(Threshold rule = default_threshold()) : rule_(std::move(rule)) {
     if (!rule_.needs_calibration()) threshold_ = rule_.fit({});
   }
 
