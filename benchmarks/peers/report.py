@@ -1,6 +1,7 @@
 """The table of a run, as Markdown and as JSON."""
 
 import json
+import shutil
 
 TITLES = {
     "layer": "One LSTM layer, tanh, forward for training and backward with all gradients, against oneDNN",
@@ -115,3 +116,16 @@ def write(result, output):
     """peers.md and peers.json."""
     (output / "peers.md").write_text(markdown(result), encoding="utf-8")
     (output / "peers.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+
+
+def write_docs(result, output, docs):
+    """The table between the markers of docs/performance.md, and the pictures beside it."""
+    page = docs / "performance.md"
+    before, rest = page.read_text(encoding="utf-8").split("<!-- tables -->\n")
+    after = rest.split("<!-- end of tables -->\n")[1]
+    body = markdown(result).split("\n", 2)[2].replace("\n## ", "\n### ")
+    page.write_text(
+        before + "<!-- tables -->\n" + body.rstrip("\n") + "\n\n<!-- end of tables -->\n" + after, encoding="utf-8"
+    )
+    for picture in ("ratios", "linear"):
+        shutil.copyfile(output / f"{picture}.png", docs / "images" / f"performance_{picture}.png")
