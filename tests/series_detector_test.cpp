@@ -131,7 +131,7 @@ TEST_CASE("series detector: units and offset of a feature do not matter") {
   for (std::size_t t = 0; t < expected.size(); ++t) CHECK(got[t] == Approx(expected[t]).epsilon(1e-9));
 }
 
-TEST_CASE("series detector: several features; one that breaks is enough") {
+TEST_CASE("series detector: several features, of which one that breaks is enough") {
   SeriesDetector<float> detector(small({12, 24}));
   detector.fit(waves(400, 3));
   Matrix<double> series = waves(300, 3, 2);
