@@ -1,5 +1,6 @@
 #include "gradient_check.hpp"
 
+#include <limits>
 #include <reprise/layers/lstm.hpp>
 #include <reprise/layers/lstm_stream.hpp>
 
@@ -40,6 +41,25 @@ TEST_CASE_TEMPLATE("a stream's steps are the layers over the sequence, also afte
   relu.activation = activation::relu;
   relu.use_bias = false;
   check_stream<Scalar, 2, 10, 3>(relu, {.units = 3});
+}
+
+TEST_CASE(
+    "an infinite sample saturates the gates as in the layers, and the padding of units does not turn into "
+    "NaN") {
+  constexpr Index T = 4;
+  for (const float far : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+    test::Run<Lstm<float>> lstm(Lstm<float>(1, {.units = 7, .return_sequences = true}),
+                                Sequences<float>(1, 1, T));
+    lstm.x.values() << 0.5f, far, 0.5f, 0.25f;
+    test::Run<Dense<float>> dense(Dense<float>(7, {.units = 1}), Sequences<float>(7, 1, T));
+    dense.x.values() = lstm.forward();
+    const Matrix<float> expected = dense.forward();
+    LstmStream<float, 1, 7> stream({.units = 7}, lstm.theta.data(), {.units = 1}, dense.theta.data());
+    Matrix<float> got(1, T);
+    for (Index t = 0; t < T; ++t) got.col(t) = stream.step(lstm.x.values().col(t));
+    REQUIRE(expected.allFinite());
+    CHECK(test::relative_difference(got, expected) <= 2e-6);
+  }
 }
 
 TEST_CASE("a stream of other sizes than those it was compiled for is refused") {

@@ -505,27 +505,31 @@ TEST_CASE("a gradient is added to what was there") {
 }
 
 TEST_CASE("an input that is one repeated step equals that step written out, forwards and backwards") {
-  for (const double dropout : {0., .4}) {
-    for (const bool go_backwards : {false, true}) {
+  for (const Index batch : {1, 4}) {
+    for (const int variant : {0, 1, 2, 3}) {
+      const double dropout = variant % 2 == 0 ? 0. : .4;
+      const bool go_backwards = variant / 2 == 1;
+      CAPTURE(batch);
+      CAPTURE(variant);
       const LstmOptions options{.units = 5,
                                 .return_sequences = true,
                                 .go_backwards = go_backwards,
                                 .dropout = dropout,
                                 .recurrent_dropout = dropout};
-      Sequences<double> x = test::uniform_sequences<double>(3, 4, 6, 9);
-      for (Index t = 1; t < 6; ++t) x.view().step(t) = x.view().step(0);
+      Sequences<double> x = test::uniform_sequences<double>(3, batch, 9, 9);
+      for (Index t = 1; t < 9; ++t) x.view().step(t) = x.view().step(0);
       LstmRun<Lstm<double>> run(options, x);
       run.hold_masks();
       run.loss();
       run.backward_with_states();
-      Matrix<double> dx = Matrix<double>::Zero(3, 4);
-      for (Index t = 0; t < 6; ++t) dx += run.dx.view().step(t);
+      Matrix<double> dx = Matrix<double>::Zero(3, batch);
+      for (Index t = 0; t < 9; ++t) dx += run.dx.view().step(t);
 
-      Sequences<double> y = run.y, once(3, 4, 1);
+      Sequences<double> y = run.y, once(3, batch, 1);
       y.values().setZero();
       Vector<double> gradient = Vector<double>::Zero(run.gradient.size());
-      const reprise::SequenceView<double> repeated(x.values().data(), 3, 4, 6, true);
-      const reprise::SequenceView<double> dx_once(once.values().data(), 3, 4, 6, true);
+      const reprise::SequenceView<double> repeated(x.values().data(), 3, batch, 9, true);
+      const reprise::SequenceView<double> dx_once(once.values().data(), 3, batch, 9, true);
       run.layer.forward(run.theta.data(), repeated, y.view(), run.tape.data(), run.scratch.data(),
                         run.context, run.states(), run.masks());
       CHECK(relative_difference(y.values(), run.y.values()) <= 1e-14);

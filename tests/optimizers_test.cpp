@@ -392,8 +392,7 @@ TEST_CASE("the gradient is clipped before the weight decay of PyTorch's Adam is 
 TEST_CASE("the norm of a gradient") {
   Vector gradient = wiggle(50, 0.3);
   CHECK(std::abs(reprise::gradient_norm(gradient) - gradient.norm()) <= 1e-14);
-  CHECK(std::abs(reprise::gradient_norm(gradient.segment(3, 41).eval()) - gradient.segment(3, 41).norm()) <=
-        1e-14);
+  CHECK(std::abs(reprise::gradient_norm(gradient.segment(3, 41)) - gradient.segment(3, 41).norm()) <= 1e-14);
   CHECK(reprise::gradient_norm(Vector::Zero(0).eval()) == 0.0);
 
   // In float the squares would overflow or vanish; the sum is in double.
@@ -545,7 +544,9 @@ TEST_CASE("a moment that no gradient feeds does not become denormal, and the cal
     reprise::apply_update(adam, table, state, 1.0, gradient, parameters);
     gradient.setZero();
   }
+#ifdef __SSE2__
   CHECK(std::fpclassify(state.first[0]) != FP_SUBNORMAL);  // else some 1e-44, where each operation is slow
+#endif
   volatile float denormal = 1e-40f;
   CHECK(denormal * 0.5f > 0.0f);
 }

@@ -120,6 +120,8 @@ def write(result, output):
 
 def write_docs(result, output, docs):
     """The table between the markers of docs/performance.md, and the pictures beside it."""
+    for picture in ("ratios", "linear"):
+        shutil.copyfile(output / f"{picture}.png", docs / "images" / f"performance_{picture}.png")
     page = docs / "performance.md"
     before, rest = page.read_text(encoding="utf-8").split("<!-- tables -->\n")
     after = rest.split("<!-- end of tables -->\n")[1]
@@ -127,5 +129,3 @@ def write_docs(result, output, docs):
     page.write_text(
         before + "<!-- tables -->\n" + body.rstrip("\n") + "\n\n<!-- end of tables -->\n" + after, encoding="utf-8"
     )
-    for picture in ("ratios", "linear"):
-        shutil.copyfile(output / f"{picture}.png", docs / "images" / f"performance_{picture}.png")

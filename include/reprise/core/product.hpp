@@ -132,9 +132,10 @@ REPRISE_DETAIL_INLINE inline void multiply_tile(Scalar* result, Index stride, St
       for (int v = 0; v < vectors; ++v) {
         Lanes<Scalar> factor = load_lanes(left + v * lanes);
 #if defined(__AVX512F__)
-        asm("" : "+v"(factor));  // one load for all columns: g++ would load it again for each
+        if constexpr (lanes > 1)
+          asm("" : "+v"(factor));  // one load for all columns: g++ would load it again for each
 #elif defined(__SSE2__)
-        asm("" : "+x"(factor));
+        if constexpr (lanes > 1) asm("" : "+x"(factor));
 #endif
 #pragma GCC unroll 8
         for (int c = 0; c < cols; ++c) sum[turn][c][v] += factor * value[c];

@@ -133,8 +133,8 @@ void with_activation(Activation activation, Use use) {
 }
 
 /// to(r, c) = f(from(r, c)) for rows x cols column-major blocks; `to` may be `from`. tanh and sigmoid, which
-/// stand in every usual LSTM, are vectorised: of floats by the rational function of `FastTanh`, of doubles by
-/// Eigen.
+/// stand in every usual LSTM, are vectorised for floats by the rational function of `FastTanh`, sigmoid for
+/// doubles by Eigen.
 template <typename Scalar>
 void apply_activation(Activation activation, const Scalar* from, Index from_stride, Scalar* to,
                       Index to_stride, Index rows, Index cols) {

@@ -28,7 +28,7 @@ struct LstmMasks {
 };
 
 /// An LSTM over a whole sequence: the equations of `LstmCell`, and backpropagation through time as one
-/// reverse sweep (Werbos 1990). The weights are packed once for all steps.
+/// reverse sweep (Werbos 1990). The weights are packed once for all steps, for batches of more than one.
 ///
 /// Shapes: input I x batch x T; output H x batch x T with return_sequences, else H x batch x 1. Where every
 /// step of the input is the same (`SequenceView::repeated`), W x is computed once, and its gradient from the
@@ -91,7 +91,7 @@ class Lstm {
     if (states.final_c != nullptr) std::copy_n(t.cell + last, H * B, states.final_c);
   }
 
-  /// The same without tape or dropout; its scratch does not grow with T.
+  /// The same without tape or dropout; its scratch grows with T up to a fixed number of steps only.
   void infer(const Scalar* theta, Input x, Output y, Scalar* scratch_memory, const LayerContext&,
              const LstmStates<Scalar>& states = {}) const {
     const Index H = units(), B = x.batch, T = x.steps;
@@ -180,7 +180,7 @@ class Lstm {
     Scalar *kernel, *recurrent;
     /// States at inference, their gradients backwards.
     Scalar *h, *c;
-    /// dz of a few steps, as it is and packed; at inference the gates of one.
+    /// dz of a few steps, as it is and packed; at inference the gates of one, or of some for a batch of one.
     Scalar *dz, *packed_dz;
     /// Of an input that is the same at every step: W x + b, or the sum of dz.
     Scalar* repeated;

@@ -73,8 +73,10 @@ class LstmStream {
     }
     for (Index o = 0; o < Outputs; ++o) {
       Lanes products{};
-      for (Index u = 0; u < padded; u += lanes)
-        products += detail::load_lanes(kernel_.data() + o * padded + u) * detail::load_lanes(h + u);
+      // Not the padding, which an infinite sample turns into NaN.
+      detail::for_lanes<Scalar>(Units, [&](auto at, Index u) REPRISE_DETAIL_INLINE {
+        products += at.load(kernel_.data() + o * padded + u) * at.load(h + u);
+      });
       output_[o] = output_bias_[o] + sum_of(products);
     }
     detail::apply_activation<Scalar>(dense_.options().activation, output_.data(), Outputs, output_.data(),
@@ -82,6 +84,7 @@ class LstmStream {
     return output_;
   }
 
+  /// The state; valid until the next step.
   Eigen::Map<const State> h() const { return Eigen::Map<const State>(h_[now_].data()); }
   Eigen::Map<const State> c() const { return Eigen::Map<const State>(c_.data()); }
 

@@ -48,9 +48,11 @@ double gradient_norm(std::span<const Scalar> gradient) {
   });
   return std::sqrt(sum.total());
 }
-template <typename Scalar>
-double gradient_norm(const Vector<Scalar>& gradient) {
-  return gradient_norm(std::span<const Scalar>(gradient.data(), static_cast<std::size_t>(gradient.size())));
+template <typename Derived>
+double gradient_norm(const Eigen::MatrixBase<Derived>& gradient) {
+  using Scalar = typename Derived::Scalar;
+  const Eigen::Ref<const Vector<Scalar>> values(gradient.derived());
+  return gradient_norm(std::span<const Scalar>(values.data(), static_cast<std::size_t>(values.size())));
 }
 
 namespace detail {

@@ -73,8 +73,8 @@ void require_state_fits(const Optimizer& optimizer, const OptimizerState<Scalar>
 /// the step is counted, in this order, which is Keras's. The rate is that of the schedule at this step times
 /// `learning_rate_scale` (1 unless a callback reduces it). `gradient` and `parameters` are the contiguous
 /// vectors that `table` describes; a gradient that is not finite (see `gradient_norm`) makes parameters and
-/// state not finite. Allocates nothing; throws `Error` when sizes disagree or the state is of another
-/// optimizer.
+/// state not finite. Numbers below the normal ones count as zero. Allocates nothing; throws `Error` when
+/// sizes disagree or the state is of another optimizer.
 template <typename Scalar>
 void apply_update(const Optimizer& optimizer, const ParameterTable& table, OptimizerState<Scalar>& state,
                   double learning_rate_scale, std::type_identity_t<Eigen::Ref<Vector<Scalar>>> gradient,
