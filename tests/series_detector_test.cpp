@@ -112,7 +112,8 @@ TEST_CASE("series detector: a score does not depend on what comes after its wind
       detector.scores(std::vector<double>(series.begin(), series.begin() + 1401));
   for (std::size_t t = 0; t < 1401 - 24; ++t) {  // windows of 20, 4 apart
     CAPTURE(t);
-    REQUIRE(start[t] == whole[t]);
+    // A network rounds a window by what stands beside it in a batch.
+    REQUIRE(std::abs(start[t] - whole[t]) <= 1e-4 * whole[t]);
   }
 }
 

@@ -173,7 +173,7 @@ class LstmStream {
   /// The state before and the one now, in turn.
   alignas(64) std::array<Array<padded>, 2> h_{};
   std::size_t now_ = 0;
-  Array<4 * Units> z_{};
+  Array<Index{4} * Units> z_{};
   Output output_bias_, output_;
 };
 

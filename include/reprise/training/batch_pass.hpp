@@ -19,7 +19,7 @@ inline constexpr Index shard_width = 32;
 /// Twice as many where that cache is full of weights anyway, which are then read half as often.
 template <typename Scalar>
 Index shard_width_of(const Sequential<Scalar>& network) {
-  constexpr Index cache = 512 * 1024 / sizeof(Scalar);
+  constexpr Index cache = Index{512} * 1024 / static_cast<Index>(sizeof(Scalar));
   const bool large = std::any_of(network.parameters().begin(), network.parameters().end(),
                                  [](const ParameterInfo& tensor) { return tensor.size() > cache; });
   return large ? 2 * shard_width : shard_width;
