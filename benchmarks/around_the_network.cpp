@@ -1,3 +1,4 @@
+#include <cmath>
 #include <numeric>
 
 #include "common.hpp"
@@ -59,7 +60,7 @@ BENCHMARK(points_scored)->Arg(48)->Arg(288)->Unit(benchmark::kMillisecond);
 void thresholds_fitted(benchmark::State& state) {
   std::vector<double> scores(10000);
   reprise::detail::RandomStream random(7, reprise::detail::Purpose::other);
-  for (double& score : scores) score = random.normal() * random.normal();
+  for (double& score : scores) score = std::abs(random.normal() * random.normal());
   for (auto _ : state) {
     reprise::OutlierScorer scorer{reprise::threshold::pot(1e-4)};
     scorer.calibrate(scores);
