@@ -123,7 +123,7 @@ TEST_CASE("series detector: units and offset of a feature do not matter") {
   plain.fit(training);
   const auto in_other_units = [](const Matrix<double>& values) {
     Matrix<double> result = values;
-    result.col(0) = 1024.0 * values.col(0);  // a power of 2: no rounding
+    result.col(0) = 1024.0 * values.col(0).array() - 3e5;
     return result;
   };
   SeriesDetector<float> scaled(small({12}));
@@ -193,6 +193,7 @@ TEST_CASE("series detector: constant series, far values, series of one window") 
   CHECK(*std::max_element(quiet.begin(), quiet.end()) < 1.0);
   series[30] = 5.1;
   CHECK(place_of_largest(detector.scores(series)) >= 30 - 12);
+  CHECK(place_of_largest(detector.scores(series)) <= 30 + 12);
   CHECK(detector.scores(series)[30] > 1e3);
   series[30] = 1e300;
   series[31] = -1e300;
@@ -230,13 +231,37 @@ TEST_CASE("series detector: odd lengths, where the last patch is padded, and one
   }
 }
 
+TEST_CASE("series detector: no more training windows than the updates can see") {
+  // Of 70 points that each half learns from, 5 updates of 8 windows can see 40: every second one is left out.
+  SeriesDetectorOptions options = small({1});
+  options.updates = 5;
+  options.batch_size = 8;
+  options.baseline_weight = 0.0;
+  const auto scores = [&](double at_41, double at_47) {  // in the middle, which both halves learn from
+    std::vector<double> training = wave(100);
+    training[41] = at_41;
+    training[47] = at_47;
+    return SeriesDetector<float>(options).fit(training).scores(wave(50, 2));
+  };
+  const auto one = scores(0.0, 200.0), other = scores(200.0, 0.0);
+  for (std::size_t t = 0; t < one.size(); ++t) CHECK(one[t] == Approx(other[t]).epsilon(1e-4));
+}
+
 TEST_CASE("series detector: refused") {
   SeriesDetector<float> detector(small());
   CHECK(contains(error_of([&] { detector.scores(wave(100)); }), "fit() before it"));
   CHECK(contains(error_of([&] { detector.calibration_scores(); }), "fit() before it"));
   CHECK(contains(error_of([&] { detector.fit(wave(60)); }),
-                 "at least 67 steps to train on, for windows of 20, got 60"));
+                 "at least 64 steps to train on, for windows of 20, got 60"));
+  CHECK(contains(error_of([&] { detector.fit(wave(63)); }), "at least 64 steps"));
   CHECK_FALSE(detector.is_fitted());
+  detector.fit(wave(64));
+  CHECK(detector.is_fitted());
+  SeriesDetector<float> of_short(small({2}));
+  CHECK(contains(error_of([&] { of_short.fit(wave(39)); }), "at least 40 steps to train on"));
+  of_short.fit(wave(40));
+  CHECK(of_short.is_fitted());
+  detector = SeriesDetector<float>(small());
   CHECK(contains(error_of([&] { detector.fit(std::vector<double>{}); }), "at least one step"));
   std::vector<double> broken = wave(100);
   broken[42] = std::numeric_limits<double>::quiet_NaN();
@@ -254,6 +279,10 @@ TEST_CASE("series detector: refused") {
     return error_of([&] { SeriesDetector<float>{options}; });
   };
   CHECK(contains(refusal({.lengths = {0}}), "lengths > 0"));
+  CHECK(contains(refusal({.lengths = {10, 20, 10}}), "lengths that differ, got 10 twice"));
+  CHECK(contains(refusal({.choice = {.shortest = 60, .longest = 50}}), "shortest <= longest, got 60 and 50"));
+  CHECK(contains(refusal({.learning_rate = 0.0}), "learning_rate > 0"));
+  CHECK(contains(refusal({.learning_rate = std::numeric_limits<double>::infinity()}), "learning_rate > 0"));
   CHECK(contains(refusal({.steps = 0}), "steps > 0"));
   CHECK(contains(refusal({.updates = 0}), "updates > 0"));
   CHECK(contains(refusal({.baseline_weight = -1.0}), "baseline_weight >= 0"));

@@ -121,6 +121,9 @@ TEST_CASE("window lengths: refused") {
   std::vector<double> values = noise(100);
   CHECK(contains(error_of([&] { choose_window_lengths(values, {.shortest = 60, .longest = 50}); }),
                  "shortest <= longest, got 60 and 50"));
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(contains(error_of([&] { choose_window_lengths(values, {.noise = nan}); }), "noise >= 0"));
+  CHECK(contains(error_of([&] { choose_window_lengths(values, {.exact = -1.0}); }), "exact >= 0"));
   values[7] = std::numeric_limits<double>::quiet_NaN();
   CHECK(contains(error_of([&] { choose_window_lengths(values); }), "at step 7"));
 }

@@ -87,5 +87,5 @@ def machine():
         "system": platform.platform(),
         "compiler": first_line(["c++", "--version"]),
         "flags": "-O3 -march=native -DNDEBUG",
-        "commit": first_line(["git", "-C", str(REPOSITORY), "rev-parse", "--short", "HEAD"]),
+        "commit": first_line(["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]),
     }

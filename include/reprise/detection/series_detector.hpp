@@ -20,7 +20,7 @@
 namespace reprise::inline REPRISE_ABI {
 
 struct SeriesDetectorOptions {
-  /// Of the windows, in points; empty: `choose_window_lengths` of the training series.
+  /// Of the windows, in points, no two alike; empty: `choose_window_lengths` of the training series.
   std::vector<Index> lengths{};
   /// What that goes by.
   WindowLengthOptions choice{};
@@ -29,12 +29,14 @@ struct SeriesDetectorOptions {
   /// LSTM units of the outer layers, and of the inner ones, which are the code.
   Index units = 32;
   Index code = 16;
-  /// Steps of Adam for each network, of `batch_size` windows; the learning rate falls along half a cosine.
+  /// Steps of Adam for each network, of `batch_size` windows, at least: whole epochs are trained, so that it
+  /// may be up to twice as many. The learning rate falls along half a cosine.
   Index updates = 800;
   Index batch_size = 64;
   double learning_rate = 3e-3;
   /// Of each of two baselines in the score, where the network has weight 1: what principal components leave
-  /// of a window, and its distance from the nearest training window. 0: the network alone.
+  /// of a window, and its distance from the nearest training window. 0: the network alone. Windows of more
+  /// than 1,024 values (length times features) have no principal components: their time grows with the cube.
   double baseline_weight = 0.5;
   std::uint64_t seed = 1;
   /// Threads that share networks and windows; the scores do not depend on it, to the last bit.
@@ -57,6 +59,11 @@ struct SeriesDetectorOptions {
 /// over the windows that hold it; methods and lengths are combined by their weighted geometric mean, so that
 /// no one of them decides alone. Normal points score between 1 and a few.
 ///
+/// Calibration scores are of overlapping windows, so that neighbours go together: the share of false alarms
+/// that a conformal level or a quantile names is a guide here, no promise.
+///
+/// A detector cannot be saved to a file yet.
+///
 /// A value: a copy is a detector of its own. Const calls may run at once from several threads.
 template <typename Scalar_>
 class SeriesDetector {
@@ -74,7 +81,15 @@ class SeriesDetector {
     if (!(options_.baseline_weight >= 0.0 && std::isfinite(options_.baseline_weight))) {
       detail::fail(place, "a finite baseline_weight >= 0", detail::to_text(options_.baseline_weight));
     }
-    for (const Index length : options_.lengths) detail::require_positive(length, place, "lengths");
+    if (!(options_.learning_rate > 0.0 && std::isfinite(options_.learning_rate))) {
+      detail::fail(place, "a finite learning_rate > 0", detail::to_text(options_.learning_rate));
+    }
+    detail::require_valid(options_.choice);
+    for (auto length = options_.lengths.begin(); length != options_.lengths.end(); ++length) {
+      detail::require_positive(*length, place, "lengths");
+      if (std::find(options_.lengths.begin(), length, *length) != length)
+        detail::fail(place, "lengths that differ", std::to_string(*length) + " twice");
+    }
   }
 
   /// Trains on a normal series: a vector or span, or an Eigen matrix with a row for each time step and a
@@ -93,10 +108,11 @@ class SeriesDetector {
   }
 
   /// One score for each time step, >= 0, higher is stranger. A point's score depends on the windows that hold
-  /// it alone, but for the last points, whose windows end where the series does. Memory of the series and of
-  /// a block of windows. Values further than 10,000 standard deviations from the training mean count as that
-  /// far. Throws before `fit`, on NaN or infinity, for another number of features, or a series shorter than
-  /// the longest window.
+  /// it alone, but for the last points, whose windows end where the series does. Takes memory for two scaled
+  /// copies of the series, a few numbers for each window (they are a patch apart) and each score, and a block
+  /// of windows for each thread. Values further than 10,000 standard deviations from the training mean count
+  /// as that far. Throws before `fit`, on NaN or infinity, for another number of features, or a series
+  /// shorter than the longest window.
   template <typename Series>
   std::vector<double> scores(const Series& series) const {
     require_fitted();
@@ -166,7 +182,8 @@ class SeriesDetector {
     const Index most = detail::cut(scaled.rows()).checked;
     for (const Index length : given.lengths) {
       if (length <= most && scaled.rows() >= detail::least_points_to_train) continue;
-      const auto needed = static_cast<Index>(std::ceil(static_cast<double>(length) / 0.3));
+      auto needed = static_cast<Index>(std::ceil(static_cast<double>(length) / 0.3));
+      while (detail::cut(needed - 1).checked >= length) --needed;  // the cut is rounded
       detail::fail("series detector: fit",
                    "at least " + std::to_string(std::max(needed, detail::least_points_to_train)) +
                        " steps to train on, for windows of " + std::to_string(length),
@@ -175,7 +192,7 @@ class SeriesDetector {
     return given;
   }
 
-  /// Windows to score: a patch apart, which moves the scores less than another seed does.
+  /// Windows to score: a patch apart, so that a patch of several points saves as many times the work.
   Windows windows_of(const Matrix<Scalar>& series, Index length) const {
     const Index patch = this->patch(length);
     return sliding_windows(series, {.length = length, .stride = patch, .tail_window = true, .patch = patch});
@@ -185,7 +202,9 @@ class SeriesDetector {
     const Index count = part.rows() - length + 1, patch = this->patch(length);
     const auto windows = [&](Index most) {
       return sliding_windows(part,
-                             {.length = length, .stride = std::max<Index>(1, count / most), .patch = patch});
+                             {.length = length,
+                              .stride = std::max<Index>(1, (count + most - 1) / most),  // no more than `most`
+                              .patch = patch});
     };
     Member result;
     // No more windows than the updates can see.

@@ -281,10 +281,11 @@ class Threshold {
   Rule rule_;
 };
 
-/// What `OutlierScorer` holds scores against where no rule is named: conformal at level 0.03. Of all rules it
-/// alone promises a false-alarm rate, of at most 3 % where calibration scores and normal ones are
-/// exchangeable, and on heart beats it finds 99 % of the abnormal ones (docs/detection.md has the table).
-/// Needs 33 calibration scores.
+/// What `OutlierScorer` holds scores against where no rule is named: conformal at level 0.03. It promises at
+/// most 3 % of false alarms where calibration scores and normal ones are exchangeable, and of all rules it is
+/// the only one whose promise needs neither a large n nor a distribution. On heart beats it finds 99 % of the
+/// abnormal ones (docs/detection.md has the table, from which the level was picked). Needs 33 calibration
+/// scores.
 inline Threshold default_threshold() { return threshold::conformal(0.03); }
 
 }  // namespace reprise::inline REPRISE_ABI
