@@ -73,10 +73,8 @@ class LstmStream {
     }
     for (Index o = 0; o < Outputs; ++o) {
       Lanes products{};
-      // Not the padding, which an infinite sample turns into NaN.
-      detail::for_lanes<Scalar>(Units, [&](auto at, Index u) REPRISE_DETAIL_INLINE {
-        products += at.load(kernel_.data() + o * padded + u) * at.load(h + u);
-      });
+      for (Index u = 0; u < padded; u += lanes)
+        products += detail::load_lanes(kernel_.data() + o * padded + u) * detail::load_lanes(h + u);
       output_[o] = output_bias_[o] + sum_of(products);
     }
     detail::apply_activation<Scalar>(dense_.options().activation, output_.data(), Outputs, output_.data(),
@@ -150,12 +148,23 @@ class LstmStream {
           const auto y = detail::gate_lanes<decltype(a), decltype(s)>(z[0], z[1], z[2], z[3],
                                                                       detail::load_lanes(c_.data() + u));
           detail::store_lanes(c_.data() + u, y.cell);
-          detail::store_lanes(h + u, y.h);
+          detail::store_lanes(h + u, without_padding(u, y.h));
         });
       });
     }
 #endif
     return false;
+  }
+
+  /// Zeros for units that there are not: an infinite sample would make NaN of them, and of the output's sum.
+  REPRISE_DETAIL_INLINE static Lanes without_padding(Index u, const Lanes& h) {
+    if constexpr (padded == Units) {
+      return h;
+    } else {
+      Lanes number{};
+      for (Index lane = 0; lane < lanes; ++lane) number[lane] = static_cast<Scalar>(lane);
+      return number < detail::same_in_all(static_cast<Scalar>(Units - u)) ? h : Lanes{};
+    }
   }
 
   static Scalar sum_of(const Lanes& products) {
