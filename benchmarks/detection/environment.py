@@ -1,13 +1,13 @@
 """What the evaluation needs: a virtual environment, aeon's wheel, the C++ programs, and facts about the machine."""
 
-import os
-import platform
 import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent))
+from machine import machine  # noqa: E402, F401
 
 # TSB-AD without its own requirements: its metrics import these only, its models PyTorch.
 REQUIREMENTS = [
@@ -59,33 +59,3 @@ def build(directory, log):
         return None
     sources = [path.stem for path in HERE.glob("*.cpp")]
     return {name: directory / f"reprise_detection_{name}" for name in sources}
-
-
-def first_line(command):
-    """The first line that a command prints, or "unknown"."""
-    try:
-        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return out.splitlines()[0]
-    except (OSError, IndexError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def machine():
-    """Facts about this machine that the tables name."""
-    model, flags = "unknown", ""
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-            elif line.startswith("flags"):
-                flags = line
-    widest = next((name for name in ("avx512f", "avx2", "avx", "sse2") if f" {name} " in flags + " "), "none")
-    return {
-        "processor": model,
-        "cores": len(os.sched_getaffinity(0)),
-        "vectors": widest,
-        "system": platform.platform(),
-        "compiler": first_line(["c++", "--version"]),
-        "flags": "-O3 -march=native -DNDEBUG",
-        "commit": first_line(["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]),
-    }

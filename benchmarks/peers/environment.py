@@ -1,13 +1,13 @@
 """What the measurements need: the peers in a virtual environment, the C++ workers, and facts about the machine."""
 
-import os
-import platform
 import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent))
+from machine import machine  # noqa: E402, F401
 
 # The packages that a peer needs, and their versions. PyTorch's wheel on PyPI is the one for CUDA, which does not
 # load without these of NVIDIA's libraries; what it loads only when it is used is left out (--no-deps).
@@ -127,36 +127,3 @@ def thread_environment(threads, cores):
     if threads == 1:
         environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
     return ["taskset", "-c", ",".join(map(str, cores[:threads]))], environment
-
-
-def first_line(command):
-    """The first line that a command prints, or "unknown"."""
-    try:
-        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return out.splitlines()[0]
-    except (OSError, IndexError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def machine():
-    """Facts about this machine that the table names."""
-    model = "unknown"
-    flags = ""
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-            elif line.startswith("flags"):
-                flags = line
-    widest = next((name for name in ("avx512f", "avx2", "avx", "sse2") if f" {name} " in flags + " "), "none")
-    return {
-        "processor": model,
-        "cores": len(os.sched_getaffinity(0)),
-        "vectors": widest,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "compiler": first_line(["c++", "--version"]),
-        "flags": "-O3 -march=native -DNDEBUG",
-        "load": os.getloadavg()[0],
-        "commit": first_line(["git", "-C", str(REPOSITORY), "rev-parse", "--short", "HEAD"]),
-    }
