@@ -9,12 +9,13 @@ struct LayerRun {
   explicit LayerRun(const LayerShape& s)
       : layer(s.inputs, options(s)),
         theta(layer.parameter_count()),
-        gradient(layer.parameter_count()),
         x(s.inputs, s.batch, s.steps),
         y(s.units, s.batch, s.steps),
-        dx(s.inputs, s.batch, s.steps),
-        tape(layer.tape_size(x.shape(), s.batch)),
-        scratch(layer.scratch_size(x.shape(), s.batch)) {
+        dx(s.inputs, s.batch, s.steps) {
+    // As a model asks for its memory.
+    reprise::detail::grow(gradient, layer.parameter_count());
+    reprise::detail::grow(tape, layer.tape_size(x.shape(), s.batch));
+    reprise::detail::grow(scratch, layer.scratch_size(x.shape(), s.batch));
     reprise::detail::RandomStream random(1, reprise::detail::Purpose::other);
     layer.initialize(theta.data(), random);
     for (Index i = 0; i < x.values().size(); ++i) x.values().data()[i] = static_cast<float>(random.normal());

@@ -436,6 +436,24 @@ TEST_CASE("gradients of a layer of more than one panel of rows") {
   }
 }
 
+TEST_CASE("gradients of a layer so large that what dz is multiplied with is packed too") {
+  LstmRun<Lstm<double>> run({.units = 128, .return_sequences = true},
+                            test::uniform_sequences<double>(2, 2, 4, 9));
+  run.theta *= .3;
+  run.loss();
+  run.backward_with_states();
+  const auto loss = [&] { return run.loss(); };
+  for (const auto& info : run.table) {
+    const Index last = run.tensor(info, run.theta).cols() - 1;
+    for (Index gate = 0; gate < 4; ++gate) {
+      test::check_gradient(info.name + ", gate " + gate_names[gate],
+                           run.tensor(info, run.theta).block(gate * 128 + 100, last, 28, 1),
+                           run.tensor(info, run.gradient).block(gate * 128 + 100, last, 28, 1), loss);
+    }
+  }
+  test::check_gradient("input", run.x.values(), run.dx.values(), loss);
+}
+
 TEST_CASE("gradients through two layers, one on the other") {
   for (const bool go_backwards : {false, true}) {
     CAPTURE(go_backwards);

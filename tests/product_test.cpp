@@ -132,6 +132,49 @@ TEST_CASE_TEMPLATE("a product with one column is the plain one, from either end"
   }
 }
 
+TEST_CASE_TEMPLATE("a tiled right factor is the factor, whatever tiles its columns make", Scalar, float,
+                   double) {
+  const double tolerance = std::is_same_v<Scalar, double> ? 1e-13 : 1e-5;
+  for (const Index rows : {64, 192}) {
+    for (const Index depth : {1, 7, 256}) {
+      for (const Index cols : {1, 2, 3, 4, 5, 6, 7, 8, 10, 14, 64}) {
+        CAPTURE(rows);
+        CAPTURE(depth);
+        CAPTURE(cols);
+        const Stored<Scalar> left(rows, depth, false, 1), right(depth, cols, true, 2);
+        Vector<Scalar> packed(reprise::detail::packed_size<Scalar>(rows, depth)), tiles(depth * cols);
+        reprise::detail::pack(left.factor(), packed.data());
+        const Factor<Scalar> tiled = reprise::detail::pack_tiles(right.factor(), tiles.data());
+        Matrix<Scalar> result = test::uniform_matrix<Scalar>(rows, cols, 3);
+        const Matrix<Scalar> expected = result + left.plain().lazyProduct(right.plain());
+        reprise::detail::multiply_packed<Scalar, 1>(result.data(), rows, rows, cols, {result.data(), rows},
+                                                    {{{packed.data(), tiled}}});
+        CHECK(test::relative_difference(result, expected) <= tolerance);
+      }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("a sum of products whose left factor is beyond the cache", Scalar, float, double) {
+  const double tolerance = std::is_same_v<Scalar, double> ? 1e-13 : 1e-5;
+  constexpr Index rows = 1040, depth = 300;  // more than 1 MB, and no whole number of panels
+  for (const Index cols : {1, 8, 53}) {
+    CAPTURE(cols);
+    const Stored<Scalar> a(rows, 20, false, 1), b(20, cols, false, 2);
+    const Stored<Scalar> c(rows, depth, false, 3), d(depth, cols, true, 4);
+    Vector<Scalar> left(reprise::detail::packed_size<Scalar>(rows, 20));
+    Vector<Scalar> right(reprise::detail::packed_size<Scalar>(rows, depth));
+    reprise::detail::pack(a.factor(), left.data());
+    reprise::detail::pack(c.factor(), right.data());
+    Matrix<Scalar> result = test::uniform_matrix<Scalar>(rows, cols, 5);
+    const Matrix<Scalar> expected =
+        result + a.plain().lazyProduct(b.plain()) + c.plain().lazyProduct(d.plain());
+    reprise::detail::multiply_packed<Scalar, 2>(result.data(), rows, rows, cols, {result.data(), rows},
+                                                {{{left.data(), b.factor()}, {right.data(), d.factor()}}});
+    CHECK(test::relative_difference(result, expected) <= tolerance);
+  }
+}
+
 TEST_CASE("rows of a factor are a factor") {
   for (const bool transposed : {false, true}) {
     const Stored<double> lhs(12, 5, transposed, 1), rhs(5, 7, false, 2);

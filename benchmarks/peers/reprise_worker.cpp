@@ -45,13 +45,14 @@ class LayerRun {
         shard.x.view().step(t) = all_x.step(t).middleCols(first, columns);
         shard.dy.view().step(t) = all_dy.step(t).middleCols(first, columns);
       }
-      shard.gradient.resize(layer_.parameter_count());
+      // As a model asks for its memory.
+      reprise::detail::grow(shard.gradient, layer_.parameter_count());
     }
     const Index columns = std::min(width, batch);
     workers_.resize(static_cast<std::size_t>(threads));
     for (Worker& worker : workers_) {
-      worker.tape.resize(layer_.tape_size({inputs, steps}, columns));
-      worker.scratch.resize(layer_.scratch_size({inputs, steps}, columns));
+      reprise::detail::grow(worker.tape, layer_.tape_size({inputs, steps}, columns));
+      reprise::detail::grow(worker.scratch, layer_.scratch_size({inputs, steps}, columns));
     }
   }
 

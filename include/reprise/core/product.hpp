@@ -12,7 +12,7 @@
 // With REPRISE_PLAIN_KERNELS the same functions are written in plain Eigen, for tests to compare.
 namespace reprise::inline REPRISE_ABI::detail {
 
-/// A column-major matrix factor, read as it stands or transposed.
+/// A column-major matrix factor, read as it stands or transposed, or a right factor from `pack_tiles`.
 template <typename Scalar>
 struct Factor {
   const Scalar* data;
@@ -20,6 +20,7 @@ struct Factor {
   Index cols;
   Index stride;  // between stored columns
   bool transposed = false;
+  bool tiled = false;
 
   /// Rows [first, first + count) of the factor.
   Factor rows_from(Index first, Index count) const {
@@ -62,6 +63,9 @@ inline constexpr int tile_cols = register_bytes == 64 ? 6 : 3;
 /// Depth after which the sums go back to memory: so deep a panel stays in a first-level cache of 32 kB.
 inline constexpr Index block_depth = 256;
 
+/// Bytes of a packed factor from which on it is taken not to be in the second-level cache any more.
+inline constexpr Index large_factor = 1024 * 1024;
+
 /// Scalars that a packed factor takes: its rows up to whole registers.
 template <typename Scalar>
 Index packed_size(Index rows, Index cols) {
@@ -95,24 +99,69 @@ void pack(const Factor<Scalar>& left, Scalar* packed) {
   }
 }
 
+/// Columns of the next tile where so many are left: two tiles of 4 rather than one of 6 and one of 2, which
+/// would wait for the left factor.
+inline constexpr int next_tile(Index left) {
+  if (left >= tile_cols && !(tile_cols == 6 && left == 8)) return tile_cols;
+  if (left >= 4) return 4;
+  return left >= 2 ? 2 : 1;
+}
+
+/// Whether `pack_tiles` can serve a product of so many rows and such a depth.
+template <typename Scalar>
+bool can_pack_tiles(Index rows, Index depth) {
+  return rows % panel_rows<Scalar> == 0 && depth <= block_depth;
+}
+/// Packs a transposed right factor tile by tile, each row of a tile side by side: rows * cols scalars. Pays
+/// where its rows are far apart in memory and many panels read them.
+template <typename Scalar>
+Factor<Scalar> pack_tiles(const Factor<Scalar>& right, Scalar* packed) {
+  for (Index col = 0, width = 0; col < right.cols; col += width) {
+    width = next_tile(right.cols - col);
+    for (Index k = 0; k < right.rows; ++k) {
+      const Scalar* from = right.data + k * right.stride + col;
+      Scalar* to = packed + col * right.rows + k * width;
+      if (width == tile_cols) {  // a constant size compiles to moves
+        std::copy_n(from, tile_cols, to);
+      } else {
+        std::copy_n(from, width, to);
+      }
+    }
+  }
+  return {packed, right.rows, right.cols, 0, false, true};
+}
+
 /// A stretch of one term's depth, for one panel.
 template <typename Scalar>
 struct Stretch {
   const Scalar* left = nullptr;
   const Scalar* right = nullptr;
   Index depth = 0;
-  Index right_step = 0;    // to the next row of the right factor
+  Index right_step = 0;    // to the next row of the right factor; 0 where that is tiled
   Index right_column = 0;  // to its next column
+  // In large products:
+  Index right_tile = 0;           // to the tile of its column c: c times this
+  const Scalar* ahead = nullptr;  // what of the left factor to fetch meanwhile, where it is large
 };
 
 /// vectors x cols registers of sums, from `start`, over both stretches, to `result`. Where these are few,
-/// each sum is split by turns of k, so that an addition need not wait for the one before.
-template <int vectors, int cols, typename Scalar>
+/// each sum is split by turns of k, so that an addition need not wait for the one before. In a `large`
+/// product the right factor may be tiled, and what comes next of a left factor beyond the cache is fetched
+/// meanwhile.
+template <int vectors, int cols, bool large, typename Scalar>
 REPRISE_DETAIL_INLINE inline void multiply_tile(Scalar* result, Index stride, Start<Scalar> start,
                                                 const std::array<Stretch<Scalar>, 2>& stretches, Index col) {
   constexpr Index lanes = lane_count<Scalar>;
   constexpr int turns = vectors * cols >= 8 ? 1 : vectors * cols >= 4 ? 2 : 4;
+  constexpr bool fetches = large && cols == tile_cols;
   Lanes<Scalar> sum[turns][cols][vectors] = {};
+  if (fetches && stretches[0].ahead != nullptr && start.data == result) {  // the next tile of the result
+#pragma GCC unroll 8
+    for (int c = 0; c < cols; ++c) {
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) __builtin_prefetch(result + (col + cols + c) * stride + v * lanes, 1);
+    }
+  }
   if (start.data != nullptr) {
 #pragma GCC unroll 8
     for (int c = 0; c < cols; ++c) {
@@ -123,7 +172,8 @@ REPRISE_DETAIL_INLINE inline void multiply_tile(Scalar* result, Index stride, St
   }
   for (const Stretch<Scalar>& stretch : stretches) {
     const Scalar* left = stretch.left;
-    const Scalar* right = stretch.right + col * stretch.right_column;
+    const Scalar* right = stretch.right + col * (large ? stretch.right_tile : stretch.right_column);
+    const Index step = large && stretch.right_step == 0 ? cols : stretch.right_step;
     const auto add = [&](int turn) REPRISE_DETAIL_INLINE {
       Lanes<Scalar> value[cols];
 #pragma GCC unroll 8
@@ -141,9 +191,20 @@ REPRISE_DETAIL_INLINE inline void multiply_tile(Scalar* result, Index stride, St
         for (int c = 0; c < cols; ++c) sum[turn][c][v] += factor * value[c];
       }
       left += vectors * lanes;
-      right += stretch.right_step;
+      right += step;
     };
     Index k = 0;
+    if constexpr (fetches) {
+      // A register for every two k: all is fetched after 2 * vectors tiles.
+      if (stretch.ahead != nullptr && col < 2 * vectors * cols) {
+        const Scalar* ahead = stretch.ahead + col / cols * (stretch.depth / 2) * lanes;
+        for (; k + 2 <= stretch.depth; k += 2, ahead += lanes) {
+          add(0);
+          add(0);
+          __builtin_prefetch(ahead);
+        }
+      }
+    }
     for (; k + turns <= stretch.depth; k += turns) {
 #pragma GCC unroll 4
       for (int turn = 0; turn < turns; ++turn) add(turn);
@@ -162,30 +223,29 @@ REPRISE_DETAIL_INLINE inline void multiply_tile(Scalar* result, Index stride, St
 }
 
 /// All columns of one panel of `vectors` registers.
-template <int vectors, typename Scalar>
+template <int vectors, bool large, typename Scalar>
 void multiply_panel(Scalar* result, Index stride, Index cols, Start<Scalar> start,
                     const std::array<Stretch<Scalar>, 2>& stretches) {
   Index col = 0;
-  // Two tiles of 4 columns rather than one of 6 and one of 2, which would wait for the left factor.
-  for (; col + tile_cols <= cols && !(tile_cols == 6 && cols - col == 8); col += tile_cols)
-    multiply_tile<vectors, tile_cols>(result, stride, start, stretches, col);
+  for (; next_tile(cols - col) == tile_cols; col += tile_cols)
+    multiply_tile<vectors, tile_cols, large>(result, stride, start, stretches, col);
   if constexpr (tile_cols > 4) {
-    for (; col + 4 <= cols; col += 4) multiply_tile<vectors, 4>(result, stride, start, stretches, col);
+    for (; col + 4 <= cols; col += 4) multiply_tile<vectors, 4, large>(result, stride, start, stretches, col);
   }
   if (col + 2 <= cols) {
-    multiply_tile<vectors, 2>(result, stride, start, stretches, col);
+    multiply_tile<vectors, 2, large>(result, stride, start, stretches, col);
     col += 2;
   }
-  if (col < cols) multiply_tile<vectors, 1>(result, stride, start, stretches, col);
+  if (col < cols) multiply_tile<vectors, 1, large>(result, stride, start, stretches, col);
 }
 template <typename Scalar>
 void multiply_panel(Index vectors, Scalar* result, Index stride, Index cols, Start<Scalar> start,
                     const std::array<Stretch<Scalar>, 2>& stretches) {
   switch (vectors) {
-    case 4: return multiply_panel<4>(result, stride, cols, start, stretches);
-    case 3: return multiply_panel<3>(result, stride, cols, start, stretches);
-    case 2: return multiply_panel<2>(result, stride, cols, start, stretches);
-    default: return multiply_panel<1>(result, stride, cols, start, stretches);
+    case 4: return multiply_panel<4, false>(result, stride, cols, start, stretches);
+    case 3: return multiply_panel<3, false>(result, stride, cols, start, stretches);
+    case 2: return multiply_panel<2, false>(result, stride, cols, start, stretches);
+    default: return multiply_panel<1, false>(result, stride, cols, start, stretches);
   }
 }
 
@@ -213,6 +273,9 @@ template <typename Scalar, std::size_t count>
 void multiply_packed(Scalar* result, Index stride, Index rows, Index cols, Start<Scalar> start,
                      const std::array<Term<Scalar>, count>& terms) {
   constexpr Index lanes = lane_count<Scalar>;
+  const Index depth_of_last = terms[count - 1].right.rows;
+  const bool beyond_cache = rows * depth_of_last * static_cast<Index>(sizeof(Scalar)) >= large_factor;
+  const bool large = beyond_cache || terms[count - 1].right.tiled;
   for (Index row = 0; row < rows; row += panel_rows<Scalar>) {
     const Index panel = std::min(panel_rows<Scalar>, rows - row);
     const Index height = (panel + lanes - 1) / lanes * lanes;
@@ -226,9 +289,14 @@ void multiply_packed(Scalar* result, Index stride, Index rows, Index cols, Start
       for (std::size_t s = 0; s < 2 && term < count && room > 0; ++s) {
         const Factor<Scalar>& right = terms[term].right;
         const Index depth = std::min(room, right.rows - done);
-        const Index step = right.transposed ? right.stride : 1;
-        stretches[s] = {terms[term].packed_left + row * right.rows + done * height, right.data + done * step,
-                        depth, step, right.transposed ? 1 : right.stride};
+        const Index step = right.tiled ? 0 : right.transposed ? right.stride : 1;
+        const Index column = right.tiled || right.transposed ? 1 : right.stride;
+        const Scalar* left = terms[term].packed_left + row * right.rows + done * height;
+        stretches[s] = {left, right.data + done * step, depth, step, column};
+        if (large) {
+          stretches[s].right_tile = right.tiled ? right.rows : column;
+          if (beyond_cache) stretches[s].ahead = left + std::min(right.rows, block_depth) * height;
+        }
         room -= depth;
         done += depth;
         if (done == right.rows) {
@@ -236,7 +304,9 @@ void multiply_packed(Scalar* result, Index stride, Index rows, Index cols, Start
           done = 0;
         }
       }
-      if (panel == height) {
+      if (large && panel == panel_rows<Scalar>) {
+        multiply_panel<panel_vectors, true>(result + row, stride, cols, from, stretches);
+      } else if (panel == height) {
         multiply_panel(height / lanes, result + row, stride, cols, from, stretches);
       } else {
         multiply_last_panel(panel, result + row, stride, cols, from, stretches);
@@ -288,6 +358,14 @@ void add_vector_product(Scalar* result, const Factor<Scalar>& left, const Scalar
 template <typename Scalar>
 Index packed_size(Index rows, Index cols) {
   return rows * cols;
+}
+template <typename Scalar>
+bool can_pack_tiles(Index, Index) {
+  return false;
+}
+template <typename Scalar>
+Factor<Scalar> pack_tiles(const Factor<Scalar>& right, Scalar*) {
+  return right;
 }
 
 template <typename Scalar>

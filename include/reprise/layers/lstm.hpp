@@ -182,6 +182,8 @@ class Lstm {
     Scalar *h, *c;
     /// dz of a few steps, as it is and packed; at inference the gates of one, or of some for a batch of one.
     Scalar *dz, *packed_dz;
+    /// What dz is multiplied with for the weights' gradients, packed where that pays.
+    Scalar* tiles;
     /// Of an input that is the same at every step: W x + b, or the sum of dz.
     Scalar* repeated;
     Scalar *masked_x, *masked_h;
@@ -192,6 +194,11 @@ class Lstm {
   /// alike, when recurrent_dropout is on; else one for x.
   Index blocks() const { return options().recurrent_dropout > 0 ? 4 : 1; }
   Index block_rows() const { return 4 * units() / blocks(); }
+
+  /// Whether there are panels enough of dz to pay for packing what they are multiplied with.
+  bool packs_tiles(Index columns) const {
+    return units() >= 128 && detail::can_pack_tiles<Scalar>(block_rows(), columns);
+  }
 
   static Index steps_at_once(Index T, Index B) {
     constexpr Index columns = 256;
@@ -223,6 +230,7 @@ class Lstm {
     s.c = carve.take(H * B);
     s.dz = carve.take(4 * H * columns);
     s.packed_dz = carve.take(blocks() * detail::packed_size<Scalar>(block_rows(), columns));
+    if (packs_tiles(columns)) s.tiles = carve.take(std::max(I, H) * columns);
     s.repeated = carve.take(4 * H * B);
     s.masked_x = carve.take(I * B);
     s.masked_h = carve.take(H * B);
@@ -405,10 +413,11 @@ class Lstm {
     const Index H = units(), rows = block_rows();
     for (Index m = 0; m < blocks(); ++m) {
       const Scalar* seen = masked(right, block_of(masks, m, size * columns), size * columns, buffer);
+      Factor factor = detail::transposed(seen, size, columns);
+      if (packs_tiles(columns)) factor = detail::pack_tiles(factor, s.tiles);
       detail::multiply_packed<Scalar, 1>(
           to + m * rows, 4 * H, rows, size, {to + m * rows, 4 * H},
-          Terms<1>{{{s.packed_dz + m * detail::packed_size<Scalar>(rows, columns),
-                     detail::transposed(seen, size, columns)}}});
+          Terms<1>{{{s.packed_dz + m * detail::packed_size<Scalar>(rows, columns), factor}}});
     }
   }
   /// dU += dz h_prev^T.

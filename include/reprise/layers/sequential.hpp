@@ -134,13 +134,13 @@ class Sequential {
       tape.states = carve.take(state_size_ * batch);
       return carve.used();
     };
-    grow(tape.memory, lay_out(nullptr));
+    detail::grow(tape.memory, lay_out(nullptr));
     lay_out(tape.memory.data());
   }
 
   /// Scratch for passes of up to `batch` samples.
   void prepare(SequentialScratch<Scalar>& scratch, Index batch) const {
-    grow(scratch.memory, carve_scratch(nullptr, batch).size);
+    detail::grow(scratch.memory, carve_scratch(nullptr, batch).size);
   }
 
   /// From `tape.input` to the output, keeping what `backward` needs.
@@ -315,9 +315,6 @@ class Sequential {
     const bool of_network =
         layer == 0 || std::holds_alternative<PreviousValue<Scalar>>(entries_[layer].layer);
     return of_network ? tape.input : tape.outputs[layer - 1];
-  }
-  static void grow(Vector<Scalar>& memory, Index size) {
-    if (memory.size() < size) memory.resize(size);
   }
 
   SequenceShape input_;

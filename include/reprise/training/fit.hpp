@@ -65,8 +65,8 @@ class Training {
         train_(windows),
         validation_(options_.validation_data),
         pass_(network, options_.threads),
-        gradient_(Vector<Scalar>::Zero(theta.size())),
         kept_(options_.callbacks.size()) {
+    grow(gradient_, theta.size());
     if (options_.validation_split > 0.0) {
       // As Keras: in double, so that 10 * (1 - .1) counts as 9.
       const auto train = static_cast<Index>(
