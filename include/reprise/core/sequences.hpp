@@ -24,7 +24,7 @@ struct SequenceShape {
 };
 
 inline std::string to_string(const SequenceShape& shape) {
-  return std::to_string(shape.steps) + " steps x " + std::to_string(shape.features) + " features";
+  return detail::Text{shape.steps, " steps x ", shape.features, " features"}.string();
 }
 
 /// A batch of sequences that somebody else owns, time-major: a features x (batch * steps) column-major matrix

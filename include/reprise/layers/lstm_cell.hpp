@@ -68,10 +68,8 @@ class LstmCell {
     detail::require_rate(options.recurrent_dropout, "Lstm", "recurrent_dropout");
     if ((Inputs != Eigen::Dynamic && inputs != Inputs) ||
         (Units != Eigen::Dynamic && options.units != Units)) {
-      detail::fail("Lstm",
-                   "the sizes it was compiled for, " + std::to_string(Inputs) + " inputs and " +
-                       std::to_string(Units) + " units",
-                   std::to_string(inputs) + " and " + std::to_string(options.units));
+      detail::fail("Lstm", {"the sizes it was compiled for, ", Inputs, " inputs and ", Units, " units"},
+                   {inputs, " and ", options.units});
     }
   }
 

@@ -77,14 +77,13 @@ class Sequential {
     if (!(from < to && is_lstm(from) && is_lstm(to) && entries_[from].sends < 0 &&
           entries_[to].receives < 0)) {
       detail::fail("Sequential: carry_state", "an LSTM and a later one, neither with such a state yet",
-                   "layers " + std::to_string(from) + " and " + std::to_string(to));
+                   {"layers ", from, " and ", to});
     }
     const Index units = entries_[from].output.features;
     if (entries_[to].output.features != units) {
       detail::fail(entries_[to].name,
-                   std::to_string(units) + " units, as many as " + entries_[from].name +
-                       ", from whose state it starts",
-                   std::to_string(entries_[to].output.features));
+                   {units, " units, as many as ", entries_[from].name, ", from whose state it starts"},
+                   {entries_[to].output.features});
     }
     entries_[from].sends = entries_[to].receives = state_size_;
     state_size_ += 2 * units;
@@ -195,7 +194,7 @@ class Sequential {
       const SequenceView<Scalar> y = l + 1 == last ? out : output_view(s.gradient[l % 2], entry, in.batch);
       if (std::holds_alternative<PreviousValue<Scalar>>(entry.layer)) {
         if (last == entries_.size()) return infer_by_step(theta, out, l, s);
-        detail::fail("Sequential: infer", "all layers behind " + entry.name, "some of them");
+        detail::fail("Sequential: infer", {"all layers behind ", entry.name}, "some of them");
       }
       const LstmStates<Scalar> states = states_of(entry, s.states, in.batch);
       visit_with_states(entry, states, [&](const auto& layer, const auto&... with_states) {
@@ -258,7 +257,7 @@ class Sequential {
         const SequenceView<Scalar> y(l + 1 == end ? place : s.gradient[l % 2], entry.output.features, B, 1);
         LstmStates<Scalar> states;
         if (std::holds_alternative<Lstm<Scalar>>(entry.layer)) {
-          if (entry.receives < 0) detail::fail("Sequential: infer", "a state for " + entry.name, "none");
+          if (entry.receives < 0) detail::fail("Sequential: infer", {"a state for ", entry.name}, "none");
           states = states_of(entry, s.states, B);
           states.final_h = s.states + entry.receives * B;  // where the next step finds it
           states.final_c = states.final_h + entry.output.features * B;

@@ -23,7 +23,7 @@ using Loss = std::variant<MeanSquaredError, MeanAbsoluteError, Huber, LogCosh>;
 inline void validate(const Loss& loss) {
   const Huber* huber = std::get_if<Huber>(&loss);
   if (huber != nullptr && !(huber->delta > 0.0 && std::isfinite(huber->delta))) {
-    detail::fail("Huber", "delta > 0", std::to_string(huber->delta));
+    detail::fail("Huber", "delta > 0", {huber->delta});
   }
 }
 
@@ -46,20 +46,18 @@ double loss_run(const Kind& kind, const Scalar* prediction, const Scalar* target
 template <typename A, typename B>
 void require_same_shape(const char* what, const SequenceView<A>& expected, const SequenceView<B>& got) {
   if (expected.shape() == got.shape() && expected.batch == got.batch) return;
-  fail(std::string("loss: ") + what,
-       std::to_string(expected.batch) + " samples of " + to_string(expected.shape()),
-       std::to_string(got.batch) + " samples of " + to_string(got.shape()));
+  fail({"loss: ", what}, {expected.batch, " samples of ", to_string(expected.shape())},
+       {got.batch, " samples of ", to_string(got.shape())});
 }
 
 inline void require_one_per_sample(const char* what, std::size_t got, Index batch) {
   if (got == static_cast<std::size_t>(batch)) return;
-  fail("loss: " + std::string(what), "one per sample, that is " + std::to_string(batch), std::to_string(got));
+  fail({"loss: ", what}, {"one per sample, that is ", batch}, {got});
 }
 
 inline Index values_of_last_step(Index features, Index last_step_features) {
   if (last_step_features > features) {
-    fail("loss: last step", "at most " + std::to_string(features) + " features",
-         std::to_string(last_step_features));
+    fail("loss: last step", {"at most ", features, " features"}, {last_step_features});
   }
   return last_step_features > 0 ? last_step_features : features;
 }

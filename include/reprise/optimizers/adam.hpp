@@ -60,7 +60,7 @@ inline const char* name_of(const AdamW&) { return "AdamW"; }
 
 template <typename Kind>
 void validate_adam(const Kind& adam) {
-  const std::string place = name_of(adam);
+  const char* const place = name_of(adam);
   require_decay(adam.beta_1, place, "beta_1");
   require_decay(adam.beta_2, place, "beta_2");
   require_positive_option(adam.epsilon, place, "epsilon");

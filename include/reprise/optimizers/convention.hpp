@@ -24,17 +24,17 @@ inline std::string number_text(double value) {
 }
 
 // Each names the option in what it expected, the optimizer in its place.
-inline void require_option(bool holds, double value, const std::string& place, const std::string& expected) {
+inline void require_option(bool holds, double value, const Text& place, const Text& expected) {
   if (!holds) fail(place, expected, number_text(value));
 }
-inline void require_positive_option(double value, const std::string& place, const std::string& what) {
-  require_option(value > 0.0 && std::isfinite(value), value, place, what + " > 0");
+inline void require_positive_option(double value, const Text& place, const char* what) {
+  require_option(value > 0.0 && std::isfinite(value), value, place, {what, " > 0"});
 }
-inline void require_not_negative(double value, const std::string& place, const std::string& what) {
-  require_option(value >= 0.0 && std::isfinite(value), value, place, what + " >= 0");
+inline void require_not_negative(double value, const Text& place, const char* what) {
+  require_option(value >= 0.0 && std::isfinite(value), value, place, {what, " >= 0"});
 }
-inline void require_decay(double value, const std::string& place, const std::string& what) {
-  require_option(value >= 0.0 && value < 1.0, value, place, what + " in [0, 1)");
+inline void require_decay(double value, const Text& place, const char* what) {
+  require_option(value >= 0.0 && value < 1.0, value, place, {what, " in [0, 1)"});
 }
 
 }  // namespace detail

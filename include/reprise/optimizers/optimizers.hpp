@@ -26,7 +26,7 @@ using Optimizer = std::variant<Adam, AdamW, Sgd, RmsProp>;
 inline void validate(const Optimizer& optimizer) {
   std::visit(
       [](const auto& kind) {
-        const std::string place = detail::name_of(kind);
+        const char* const place = detail::name_of(kind);
         detail::validate(kind.learning_rate, place);
         detail::validate_own(kind);
         std::visit([&](const auto& clip) { detail::validate(clip, place); }, kind.clip);
@@ -58,8 +58,7 @@ void require_state_fits(const Optimizer& optimizer, const OptimizerState<Scalar>
   const auto require = [&](const char* name, Index got, bool used) {
     const Index expected = used ? parameters : 0;
     if (got == expected) return;
-    fail("optimizer state: " + std::string(name), std::to_string(expected) + " values (see initial_state)",
-         std::to_string(got));
+    fail({"optimizer state: ", name}, {expected, " values (see initial_state)"}, {got});
   };
   const Remembers used = std::visit([](const auto& kind) { return remembers(kind); }, optimizer);
   require("first", state.first.size(), used.first);
@@ -80,8 +79,8 @@ void apply_update(const Optimizer& optimizer, const ParameterTable& table, Optim
                   double learning_rate_scale, std::type_identity_t<Eigen::Ref<Vector<Scalar>>> gradient,
                   std::type_identity_t<Eigen::Ref<Vector<Scalar>>> parameters) {
   if (gradient.size() != table.size() || parameters.size() != table.size()) {
-    detail::fail("optimizer", std::to_string(table.size()) + " parameters and gradients",
-                 std::to_string(parameters.size()) + " and " + std::to_string(gradient.size()));
+    detail::fail("optimizer", {table.size(), " parameters and gradients"},
+                 {parameters.size(), " and ", gradient.size()});
   }
   detail::require_state_fits(optimizer, state, table.size());
   const double learning_rate = rate_at(optimizer, state.step) * learning_rate_scale;

@@ -122,13 +122,12 @@ inline GeneralizedPareto fit_excesses_in_place(std::span<double> excesses) noexc
 inline GeneralizedPareto fit_generalized_pareto(std::span<const double> excesses) {
   constexpr std::size_t fewest = 10;
   if (excesses.size() < fewest) {
-    detail::fail("fit_generalized_pareto", "at least " + std::to_string(fewest) + " excesses",
-                 std::to_string(excesses.size()));
+    detail::fail("fit_generalized_pareto", {"at least ", fewest, " excesses"}, {excesses.size()});
   }
   for (std::size_t i = 0; i < excesses.size(); ++i) {
     if (!(excesses[i] > 0.0) || std::isinf(excesses[i])) {
       detail::fail("fit_generalized_pareto", "finite excesses > 0",
-                   detail::to_text(excesses[i]) + " at index " + std::to_string(i));
+                   {detail::to_text(excesses[i]), " at index ", i});
     }
   }
   std::vector<double> scaled(excesses.begin(), excesses.end());

@@ -57,8 +57,8 @@ class Quantile {
     if (static_cast<double>(calibration.size()) < needed) {
       detail::fail(
           "threshold::quantile",
-          "at least " + detail::to_text(needed) + " calibration scores for q = " + detail::to_text(q_),
-          std::to_string(calibration.size()));
+          {"at least ", detail::to_text(needed), " calibration scores for q = ", detail::to_text(q_)},
+          {calibration.size()});
     }
     std::vector<double> scores(calibration.begin(), calibration.end());
     return detail::quantile_of(scores, q_);
@@ -84,7 +84,7 @@ class StandardDeviations {
     const auto [low, high] = std::minmax_element(calibration.begin(), calibration.end());
     if (*low == *high && k_ > 0.0) {
       detail::fail("threshold::standard_deviations", "calibration scores that differ",
-                   "constant scores of " + detail::to_text(*low));
+                   {"constant scores of ", detail::to_text(*low)});
     }
     return detail::mean_of(calibration) + k_ * detail::standard_deviation_of(calibration);
   }
@@ -111,7 +111,7 @@ class Mad {
     const double deviation = detail::median_of(scores);
     if (deviation == 0.0 && k_ > 0.0) {
       detail::fail("threshold::mad", "calibration scores less than half of which are equal",
-                   "a median absolute deviation of 0 around " + detail::to_text(median));
+                   {"a median absolute deviation of 0 around ", detail::to_text(median)});
     }
     return median + k_ * 1.4826 * deviation;
   }
@@ -136,7 +136,7 @@ class Iqr {
     const double high = detail::quantile_of(scores, 0.75);
     if (low == high && k_ > 0.0) {
       detail::fail("threshold::iqr", "calibration scores whose middle half differ",
-                   "an interquartile range of 0 at " + detail::to_text(low));
+                   {"an interquartile range of 0 at ", detail::to_text(low)});
     }
     return high + k_ * (high - low);
   }
@@ -258,7 +258,7 @@ class Threshold {
   double fit(std::span<const double> calibration) const {
     const double value = std::visit([&](const auto& rule) { return rule.fit(calibration); }, rule_);
     if (!std::isfinite(value)) {
-      detail::fail("threshold::" + name(), "a finite threshold from these calibration scores",
+      detail::fail({"threshold::", name()}, "a finite threshold from these calibration scores",
                    detail::to_text(value));
     }
     return value;
