@@ -56,12 +56,13 @@ class Piece {
 };
 
 /// A text, or pieces that are put together only where it is read: the many places that may refuse something
-/// are then a few stores each, which compile fast. Lives no longer than the call that it is an argument of.
+/// are then a few stores and calls each, which compile fast. Lives no longer than the call that it is an
+/// argument of.
 class Text {
  public:
-  Text(const char* text) : only_(text) {}
-  Text(const std::string& text) : only_(text) {}
-  Text(std::initializer_list<Piece> pieces) : only_(""), pieces_(pieces) {}
+  [[gnu::noinline]] Text(const char* text) : only_(text) {}
+  [[gnu::noinline]] Text(const std::string& text) : only_(text) {}
+  [[gnu::cold, gnu::noinline]] Text(std::initializer_list<Piece> pieces) : only_(""), pieces_(pieces) {}
   Text(const Text&) = delete;
   Text& operator=(const Text&) = delete;
 

@@ -23,7 +23,7 @@ struct SequenceShape {
   friend bool operator==(const SequenceShape&, const SequenceShape&) = default;
 };
 
-inline std::string to_string(const SequenceShape& shape) {
+[[gnu::noinline]] inline std::string to_string(const SequenceShape& shape) {
   return detail::Text{shape.steps, " steps x ", shape.features, " features"}.string();
 }
 

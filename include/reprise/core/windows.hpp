@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sequences.hpp"
+#include "visit.hpp"
 
 namespace reprise::inline REPRISE_ABI {
 
@@ -37,7 +38,7 @@ struct Series {
   Index features = 1;
 
   Index steps() const {
-    return std::visit([](const auto& v) { return static_cast<Index>(v.size()); }, values) / features;
+    return detail::visit([](const auto& v) { return static_cast<Index>(v.size()); }, values) / features;
   }
 };
 
@@ -80,8 +81,8 @@ class Windows {
 
   /// The value of the series at a time step, whatever window holds it.
   double series_value(Index step, Index feature) const {
-    return std::visit([&](const auto& v) { return static_cast<double>(v[offset(step, feature)]); },
-                      series_->values);
+    return detail::visit([&](const auto& v) { return static_cast<double>(v[offset(step, feature)]); },
+                         series_->values);
   }
   double operator()(Index window, Index step, Index feature) const {
     return series_value(start(window) + step, feature);
@@ -128,7 +129,7 @@ class Windows {
         detail::fail("windows: gather", {"window numbers below ", count_}, {window});
       }
     }
-    std::visit(
+    detail::visit(
         [&](const auto& values) {
           for (Index t = 0; t < batch.steps; ++t) {
             Scalar* to = batch.data + t * batch.batch * batch.features;
@@ -173,7 +174,7 @@ inline Windows detail::make_windows(detail::Series series, const WindowOptions& 
   if (steps < options.length) {
     detail::fail("sliding_windows", {"a series of at least ", options.length, " steps"}, {steps, " steps"});
   }
-  std::visit(
+  detail::visit(
       [&](const auto& values) {
         const auto bad = std::find_if(values.begin(), values.end(), [](auto v) { return !std::isfinite(v); });
         if (bad != values.end()) {

@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "../core/visit.hpp"
 #include "decoder_input.hpp"
 #include "dense.hpp"
 #include "dropout.hpp"
@@ -53,7 +54,7 @@ class Sequential {
   void add(const std::string& name, AnyLayer<Scalar> layer) {
     const SequenceShape in = output_shape();
     const Index offset = parameters_.size();
-    const SequenceShape out = std::visit(
+    const SequenceShape out = detail::visit(
         [&](const auto& l) {
           const SequenceShape shape = l.output_shape(in);  // may throw, and must come first
           l.add_parameters(parameters_, name + ".");
@@ -112,8 +113,8 @@ class Sequential {
   void initialize(Scalar* theta, std::uint64_t seed) const {
     for (std::size_t l = 0; l < entries_.size(); ++l) {
       detail::RandomStream random(seed, detail::Purpose::initial_weights, static_cast<std::uint32_t>(l));
-      std::visit([&](const auto& layer) { layer.initialize(theta + entries_[l].offset, random); },
-                 entries_[l].layer);
+      detail::visit([&](const auto& layer) { layer.initialize(theta + entries_[l].offset, random); },
+                    entries_[l].layer);
     }
   }
 
@@ -127,8 +128,8 @@ class Sequential {
       for (std::size_t l = 0; l < entries_.size(); ++l) {
         const Entry& entry = entries_[l];
         tape.outputs[l] = output_view(carve.take(stored(entry) * batch), entry, batch);
-        tape.tapes[l] = carve.take(
-            std::visit([&](const auto& layer) { return layer.tape_size(entry.input, batch); }, entry.layer));
+        tape.tapes[l] = carve.take(detail::visit(
+            [&](const auto& layer) { return layer.tape_size(entry.input, batch); }, entry.layer));
       }
       tape.states = carve.take(state_size_ * batch);
       return carve.used();
@@ -219,8 +220,8 @@ class Sequential {
     Index layer = 0;
     Index values = output_shape().features * output_shape().steps * batch;
     for (const Entry& entry : entries_) {
-      layer = std::max(
-          layer, std::visit([&](const auto& l) { return l.scratch_size(entry.input, batch); }, entry.layer));
+      layer = std::max(layer, detail::visit([&](const auto& l) { return l.scratch_size(entry.input, batch); },
+                                            entry.layer));
       values = std::max(values, stored(entry) * batch);
     }
     detail::Carver<Scalar> carve(memory);
@@ -273,7 +274,7 @@ class Sequential {
   /// Calls use(layer, states) for an LSTM, use(layer) for another layer.
   template <typename Use>
   static void visit_with_states(const Entry& entry, const LstmStates<Scalar>& states, const Use& use) {
-    std::visit(
+    detail::visit(
         [&](const auto& layer) {
           if constexpr (std::is_same_v<std::decay_t<decltype(layer)>, Lstm<Scalar>>) {
             use(layer, states);

@@ -9,6 +9,7 @@
 
 #include "../core/error.hpp"
 #include "../core/sequences.hpp"
+#include "../core/visit.hpp"
 #include "huber.hpp"
 #include "log_cosh.hpp"
 #include "mean_absolute_error.hpp"
@@ -88,7 +89,7 @@ double loss_sum(const Loss& loss, std::type_identity_t<SequenceView<const Scalar
   const Index first_of_last = prediction.batch * (prediction.steps - 1);
   const double per_element =
       1.0 / static_cast<double>(prediction.features * (prediction.steps - 1) + in_last);
-  return std::visit(
+  return detail::visit(
       [&](const auto& kind) {
         if (sample_weights.empty() && in_last == prediction.features) {
           return per_element * detail::loss_run(kind, prediction.data, target.data, prediction.size(),
@@ -123,7 +124,7 @@ void sample_losses(const Loss& loss, SequenceView<Scalar> prediction,
   std::fill(losses.begin(), losses.end(), 0.0);
   const Index features = prediction.features;
   const double per_element = 1.0 / static_cast<double>(features * prediction.steps);
-  std::visit(
+  detail::visit(
       [&](const auto& kind) {
         for (Index column = 0; column < prediction.batch * prediction.steps; ++column) {
           const Value* const from = prediction.data + column * features;

@@ -17,7 +17,7 @@ enum class Convention { keras, pytorch };
 namespace detail {
 
 /// As many digits as it takes to tell the value from any other.
-inline std::string number_text(double value) {
+[[gnu::noinline]] inline std::string number_text(double value) {
   char text[32];
   const auto end = std::to_chars(text, text + sizeof text, value).ptr;
   return std::string(text, end);

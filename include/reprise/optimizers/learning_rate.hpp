@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "../core/sequences.hpp"
+#include "../core/visit.hpp"
 #include "convention.hpp"
 
 namespace reprise::inline REPRISE_ABI {
@@ -99,14 +100,14 @@ inline void validate(const CosineDecay& decay, const Text& place) {
 }
 
 inline void validate(const LearningRate& rate, const Text& place) {
-  std::visit([&](const auto& schedule) { validate(schedule, place); }, rate.value);
+  detail::visit([&](const auto& schedule) { validate(schedule, place); }, rate.value);
 }
 
 }  // namespace detail
 
 /// The rate for the step with the given number; the first step is number 0.
 inline double rate_at(const LearningRate& rate, Index step) {
-  return std::visit([&](const auto& schedule) { return detail::rate_at(schedule, step); }, rate.value);
+  return detail::visit([&](const auto& schedule) { return detail::rate_at(schedule, step); }, rate.value);
 }
 
 }  // namespace reprise::inline REPRISE_ABI

@@ -14,7 +14,7 @@
 namespace reprise::inline REPRISE_ABI::detail {
 
 /// A number for a message: short, and never "0.000000" for 1e-9.
-inline std::string to_text(double value) {
+[[gnu::noinline]] inline std::string to_text(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.6g", value);
   return text;

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "../core/visit.hpp"
 #include "f_beta.hpp"
 #include "p_values.hpp"
 #include "pot.hpp"
@@ -256,7 +257,7 @@ class Threshold {
 
   /// The threshold that the calibration scores lead to; throws when it is not finite.
   double fit(std::span<const double> calibration) const {
-    const double value = std::visit([&](const auto& rule) { return rule.fit(calibration); }, rule_);
+    const double value = detail::visit([&](const auto& rule) { return rule.fit(calibration); }, rule_);
     if (!std::isfinite(value)) {
       detail::fail({"threshold::", name()}, "a finite threshold from these calibration scores",
                    detail::to_text(value));
@@ -265,11 +266,11 @@ class Threshold {
   }
   /// The identifier of the rule, as its factory is called.
   std::string name() const {
-    return std::visit([](const auto& rule) { return std::string(rule.name); }, rule_);
+    return detail::visit([](const auto& rule) { return std::string(rule.name); }, rule_);
   }
   /// The rule with its parameter, for reports.
   std::string description() const {
-    return std::visit([](const auto& rule) { return rule.description(); }, rule_);
+    return detail::visit([](const auto& rule) { return rule.description(); }, rule_);
   }
   bool needs_calibration() const {
     return !std::holds_alternative<threshold::Manual>(rule_) &&
