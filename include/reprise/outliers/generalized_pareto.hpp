@@ -60,7 +60,7 @@ inline GrimshawPoint grimshaw(const ExcessArray& y, double x) {
 /// such maximum (excesses that pile up at their largest, as uniform ones may) the exponential is left.
 inline GeneralizedPareto fit_scaled_excesses(const ExcessArray& y, double unit) noexcept {
   const double mean = y.mean();
-  const double smallest = y.minCoeff();
+  const double smallest = *std::min_element(y.data(), y.data() + y.size());
   // At a root the log-likelihood is -n (log scale + shape + 1); for shape 0, -n (log mean + 1).
   GeneralizedPareto best{0.0, mean};
   double best_cost = std::log(mean);
