@@ -93,9 +93,9 @@ inline BaselineTable::Row baseline_row(const MethodScores& scores, const MethodS
   require_scores(scores.test, place);
   if (scores.held_out.size() != model.held_out.size() || scores.test.size() != model.test.size()) {
     fail(place,
-         "scores of the model's " + std::to_string(model.held_out.size()) + " held-out and " +
-             std::to_string(model.test.size()) + " test windows",
-         std::to_string(scores.held_out.size()) + " and " + std::to_string(scores.test.size()));
+         {"scores of the model's ", model.held_out.size(), " held-out and ", model.test.size(),
+          " test windows"},
+         {scores.held_out.size(), " and ", scores.test.size()});
   }
   BaselineTable::Row row;
   row.method = scores.method;
@@ -137,9 +137,9 @@ inline BaselineTable baseline_report(const MethodScores& model, const Windows& t
   if (static_cast<Index>(model.held_out.size()) != held_out.size() ||
       static_cast<Index>(model.test.size()) != (test ? test->size() : 0)) {
     detail::fail("baseline_report",
-                 "a score of the model for each of " + std::to_string(held_out.size()) + " held-out and " +
-                     std::to_string(test ? test->size() : 0) + " test windows",
-                 std::to_string(model.held_out.size()) + " and " + std::to_string(model.test.size()));
+                 {"a score of the model for each of ", held_out.size(), " held-out and ",
+                  test ? test->size() : 0, " test windows"},
+                 {model.held_out.size(), " and ", model.test.size()});
   }
   BaselineTable table = baseline_report(model, {}, labels);
   const auto add = [&](auto baseline, const auto& score) {

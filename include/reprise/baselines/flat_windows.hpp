@@ -69,7 +69,7 @@ inline void require_fitted_to(bool is_fitted, const SequenceShape& fitted, const
                               const std::string& place) {
   if (!is_fitted) fail(place, "fit() before it", "a baseline that was not fitted");
   const SequenceShape shape{windows.features(), windows.length()};
-  if (shape != fitted) fail(place, "windows of " + to_string(fitted), to_string(shape));
+  if (shape != fitted) fail(place, {"windows of ", to_string(fitted)}, to_string(shape));
 }
 
 /// Windows that a baseline reads at once.

@@ -44,8 +44,7 @@ class NearestWindowBaseline {
   void fit(const Windows& windows) {
     if (windows.size() < options_.neighbours) {
       detail::fail("nearest window baseline: fit",
-                   "at least as many windows as neighbours, " + std::to_string(options_.neighbours),
-                   std::to_string(windows.size()));
+                   {"at least as many windows as neighbours, ", options_.neighbours}, {windows.size()});
     }
     // Distances do not change when all windows move; |a|^2 and |b|^2, which cancel, become small.
     const Vector<double> mean = detail::mean_window(windows, detail::flat_block);
@@ -71,9 +70,9 @@ class NearestWindowBaseline {
     detail::require_fitted_to(true, {train_->features(), train_->length()}, windows, place);
     if (which == Neighbours::without_overlap && windows.series_steps() != train_->series_steps()) {
       detail::fail(place,
-                   "windows of the training series, of " + std::to_string(train_->series_steps()) +
-                       " steps, where overlaps are left out",
-                   std::to_string(windows.series_steps()) + " steps");
+                   {"windows of the training series, of ", train_->series_steps(),
+                    " steps, where overlaps are left out"},
+                   {windows.series_steps(), " steps"});
     }
     std::vector<double> result;
     result.reserve(static_cast<std::size_t>(windows.size()));
@@ -101,8 +100,7 @@ class NearestWindowBaseline {
 
   static void require_squares(const Vector<float>& squares, const char* where) {
     if (!squares.allFinite()) {
-      detail::fail(std::string("nearest window baseline: ") + where, "values whose squares are floats",
-                   "an overflow");
+      detail::fail({"nearest window baseline: ", where}, "values whose squares are floats", "an overflow");
     }
   }
 
@@ -148,9 +146,7 @@ class NearestWindowBaseline {
                const std::string& place) const {
     const auto k = static_cast<std::size_t>(options_.neighbours);
     if (nearest.size() < k) {
-      detail::fail(
-          place, std::to_string(k) + " training windows that do not overlap window " + std::to_string(number),
-          std::to_string(nearest.size()));
+      detail::fail(place, {k, " training windows that do not overlap window ", number}, {nearest.size()});
     }
     std::vector<double> distances;
     Matrix<double> b(a.size(), 1);

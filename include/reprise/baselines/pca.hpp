@@ -32,13 +32,10 @@ class PcaBaseline {
   void fit(const Windows& windows) {
     const Index D = detail::flat_size(windows), n = windows.size(), k = options_.components;
     if (k > D) {
-      detail::fail("pca baseline: fit",
-                   "windows of at least as many values as components, " + std::to_string(k),
-                   std::to_string(D));
+      detail::fail("pca baseline: fit", {"windows of at least as many values as components, ", k}, {D});
     }
     if (k >= n) {
-      detail::fail("pca baseline: fit", "more windows than components, " + std::to_string(k),
-                   std::to_string(n));
+      detail::fail("pca baseline: fit", {"more windows than components, ", k}, {n});
     }
     const Vector<double> mean = detail::mean_window(windows, detail::flat_block);
     Vector<double> variances;

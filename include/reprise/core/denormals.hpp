@@ -1,7 +1,7 @@
 #pragma once
 
 #ifdef __SSE2__
-#include <immintrin.h>
+#include <xmmintrin.h>
 #endif
 
 #include "version.hpp"

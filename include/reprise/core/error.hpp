@@ -1,5 +1,7 @@
 #pragma once
 
+#include <concepts>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 
@@ -27,21 +29,78 @@ class FileError : public Error {
 
 namespace detail {
 
+class Text;
+
+/// A part of a message: a text, or a number as std::to_string writes it.
+class Piece {
+ public:
+  Piece(const char* text) : kind_(Kind::text), text_(text) {}
+  Piece(const std::string& text) : Piece(text.c_str()) {}
+  Piece(const Text& pieces) : kind_(Kind::pieces), pieces_(&pieces) {}
+  Piece(std::signed_integral auto number) : kind_(Kind::whole), whole_(number) {}
+  Piece(std::unsigned_integral auto number) : kind_(Kind::natural), natural_(number) {}
+  Piece(std::floating_point auto number) : kind_(Kind::real), real_(number) {}
+
+  std::string string() const;
+
+ private:
+  enum class Kind { text, pieces, whole, natural, real };
+  Kind kind_;
+  union {
+    const char* text_;
+    const Text* pieces_;
+    long long whole_;
+    unsigned long long natural_;
+    double real_;
+  };
+};
+
+/// A text, or pieces that are put together only where it is read: the many places that may refuse something
+/// are then a few stores and calls each, which compile fast. Lives no longer than the call that it is an
+/// argument of.
+class Text {
+ public:
+  [[gnu::noinline]] Text(const char* text) : only_(text) {}
+  [[gnu::noinline]] Text(const std::string& text) : only_(text) {}
+  [[gnu::cold, gnu::noinline]] Text(std::initializer_list<Piece> pieces) : only_(""), pieces_(pieces) {}
+  Text(const Text&) = delete;
+  Text& operator=(const Text&) = delete;
+
+  [[gnu::cold, gnu::noinline]] std::string string() const {
+    std::string result = only_.string();
+    for (const Piece& piece : pieces_) result += piece.string();
+    return result;
+  }
+
+ private:
+  Piece only_;
+  std::initializer_list<Piece> pieces_;
+};
+
+inline std::string Piece::string() const {
+  switch (kind_) {
+    case Kind::pieces: return pieces_->string();
+    case Kind::whole: return std::to_string(whole_);
+    case Kind::natural: return std::to_string(natural_);
+    case Kind::real: return std::to_string(real_);
+    default: return text_;
+  }
+}
+
 /// Throws `Error` with "<place>: expected <expected>, got <got>".
-[[noreturn]] inline void fail(const std::string& place, const std::string& expected, const std::string& got) {
-  throw Error(place + ": expected " + expected + ", got " + got);
+[[noreturn, gnu::cold, gnu::noinline]] inline void fail(const Text& place, const Text& expected,
+                                                        const Text& got) {
+  throw Error(place.string() + ": expected " + expected.string() + ", got " + got.string());
 }
 
 template <typename Integer>
-void require_positive(Integer value, const std::string& place, const char* what) {
-  if (value <= 0) fail(place, std::string(what) + " > 0", std::to_string(value));
+void require_positive(Integer value, const Text& place, const char* what) {
+  if (value <= 0) fail(place, {what, " > 0"}, {value});
 }
 
 /// A dropout rate must leave something: 0 <= rate < 1.
-inline void require_rate(double rate, const std::string& place, const char* what) {
-  if (!(rate >= 0.0 && rate < 1.0)) {
-    fail(place, std::string(what) + " in [0, 1)", std::to_string(rate));
-  }
+inline void require_rate(double rate, const Text& place, const char* what) {
+  if (!(rate >= 0.0 && rate < 1.0)) fail(place, {what, " in [0, 1)"}, {rate});
 }
 
 }  // namespace detail

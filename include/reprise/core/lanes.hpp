@@ -3,8 +3,10 @@
 #include <cmath>
 #include <cstring>
 #include <type_traits>
-#ifdef __SSE2__
+#if defined(__AVX__)
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>  // all of them take ten times as long to compile
 #endif
 
 #include "sequences.hpp"

@@ -23,8 +23,8 @@ struct SequenceShape {
   friend bool operator==(const SequenceShape&, const SequenceShape&) = default;
 };
 
-inline std::string to_string(const SequenceShape& shape) {
-  return std::to_string(shape.steps) + " steps x " + std::to_string(shape.features) + " features";
+[[gnu::noinline]] inline std::string to_string(const SequenceShape& shape) {
+  return detail::Text{shape.steps, " steps x ", shape.features, " features"}.string();
 }
 
 /// A batch of sequences that somebody else owns, time-major: a features x (batch * steps) column-major matrix

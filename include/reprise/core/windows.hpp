@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sequences.hpp"
+#include "visit.hpp"
 
 namespace reprise::inline REPRISE_ABI {
 
@@ -37,7 +38,7 @@ struct Series {
   Index features = 1;
 
   Index steps() const {
-    return std::visit([](const auto& v) { return static_cast<Index>(v.size()); }, values) / features;
+    return detail::visit([](const auto& v) { return static_cast<Index>(v.size()); }, values) / features;
   }
 };
 
@@ -80,8 +81,8 @@ class Windows {
 
   /// The value of the series at a time step, whatever window holds it.
   double series_value(Index step, Index feature) const {
-    return std::visit([&](const auto& v) { return static_cast<double>(v[offset(step, feature)]); },
-                      series_->values);
+    return detail::visit([&](const auto& v) { return static_cast<double>(v[offset(step, feature)]); },
+                         series_->values);
   }
   double operator()(Index window, Index step, Index feature) const {
     return series_value(start(window) + step, feature);
@@ -90,8 +91,8 @@ class Windows {
   /// Windows [first, first + count).
   Windows subset(Index first, Index count) const {
     if (first < 0 || count <= 0 || count > count_ - first) {
-      detail::fail("windows: subset", "a non-empty range within " + std::to_string(count_) + " windows",
-                   std::string("[") + std::to_string(first) + ", " + std::to_string(first + count) + ")");
+      detail::fail("windows: subset", {"a non-empty range within ", count_, " windows"},
+                   {"[", first, ", ", first + count, ")"});
     }
     Windows result = *this;
     result.first_start_ = start(first);
@@ -109,9 +110,9 @@ class Windows {
     const Index second = first + overlapping;
     if (first <= 0 || second >= count_ || start(second) < start(first - 1) + length_) {
       detail::fail("windows: split",
-                   "a fraction that leaves windows on both sides (of " + std::to_string(count_) + ", with " +
-                       std::to_string(overlapping) + " left out between)",
-                   std::to_string(fraction));
+                   {"a fraction that leaves windows on both sides (of ", count_, ", with ", overlapping,
+                    " left out between)"},
+                   {fraction});
     }
     return {subset(0, first), subset(second, count_ - second)};
   }
@@ -120,17 +121,15 @@ class Windows {
   template <typename Scalar>
   void gather(std::span<const Index> windows, SequenceView<Scalar> batch) const {
     if (batch.shape() != shape() || batch.batch != static_cast<Index>(windows.size())) {
-      detail::fail("windows: gather",
-                   "a batch of " + std::to_string(windows.size()) + " of " + to_string(shape()),
-                   std::to_string(batch.batch) + " of " + to_string(batch.shape()));
+      detail::fail("windows: gather", {"a batch of ", windows.size(), " of ", to_string(shape())},
+                   {batch.batch, " of ", to_string(batch.shape())});
     }
     for (const Index window : windows) {
       if (window < 0 || window >= count_) {
-        detail::fail("windows: gather", "window numbers below " + std::to_string(count_),
-                     std::to_string(window));
+        detail::fail("windows: gather", {"window numbers below ", count_}, {window});
       }
     }
-    std::visit(
+    detail::visit(
         [&](const auto& values) {
           for (Index t = 0; t < batch.steps; ++t) {
             Scalar* to = batch.data + t * batch.batch * batch.features;
@@ -167,24 +166,21 @@ inline Windows detail::make_windows(detail::Series series, const WindowOptions& 
   detail::require_positive(options.stride, "sliding_windows", "stride");
   detail::require_positive(options.patch, "sliding_windows", "patch");
   if (options.patch > options.length) {
-    detail::fail("sliding_windows",
-                 "a patch of at most the window's " + std::to_string(options.length) + " steps",
-                 std::to_string(options.patch));
+    detail::fail("sliding_windows", {"a patch of at most the window's ", options.length, " steps"},
+                 {options.patch});
   }
   detail::require_positive(series.features, "sliding_windows", "number of features");
   const Index steps = series.steps();
   if (steps < options.length) {
-    detail::fail("sliding_windows", "a series of at least " + std::to_string(options.length) + " steps",
-                 std::to_string(steps) + " steps");
+    detail::fail("sliding_windows", {"a series of at least ", options.length, " steps"}, {steps, " steps"});
   }
-  std::visit(
+  detail::visit(
       [&](const auto& values) {
         const auto bad = std::find_if(values.begin(), values.end(), [](auto v) { return !std::isfinite(v); });
         if (bad != values.end()) {
           const Index place = static_cast<Index>(bad - values.begin());
           detail::fail("sliding_windows", "finite values",
-                       std::to_string(*bad) + " at step " + std::to_string(place / series.features) +
-                           ", feature " + std::to_string(place % series.features));
+                       {*bad, " at step ", place / series.features, ", feature ", place % series.features});
         }
       },
       series.values);
@@ -252,8 +248,8 @@ void unpatch(SequenceView<const Scalar> patches, SequenceView<Scalar> points) {
 template <typename Scalar>
 Sequences<Scalar> points_of(const Windows& windows, const Sequences<Scalar>& reconstruction) {
   if (reconstruction.shape() != windows.shape() || reconstruction.batch() != windows.size()) {
-    detail::fail("points_of", std::to_string(windows.size()) + " windows of " + to_string(windows.shape()),
-                 std::to_string(reconstruction.batch()) + " of " + to_string(reconstruction.shape()));
+    detail::fail("points_of", {windows.size(), " windows of ", to_string(windows.shape())},
+                 {reconstruction.batch(), " of ", to_string(reconstruction.shape())});
   }
   Sequences<Scalar> result(windows.features(), windows.size(), windows.length());
   detail::unpatch(reconstruction.view(), result.view());

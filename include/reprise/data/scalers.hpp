@@ -107,9 +107,7 @@ class AffineScaler {
 
   static double checked(double value, Index step, Index feature, const char* call) {
     if (!std::isfinite(value)) {
-      fail(place(call), "finite values",
-           std::to_string(value) + " at step " + std::to_string(step) + ", feature " +
-               std::to_string(feature));
+      fail(place(call), "finite values", {value, " at step ", step, ", feature ", feature});
     }
     return value;
   }
@@ -119,7 +117,7 @@ class AffineScaler {
   Derived& fit_features(Index features, Index steps, Value value) {
     if (steps <= 0 || features <= 0) {
       fail(place("fit"), "a series of at least one step and one feature",
-           std::to_string(steps) + " steps x " + std::to_string(features) + " features");
+           {steps, " steps x ", features, " features"});
     }
     std::vector<double> offsets;
     std::vector<double> scales;
@@ -132,8 +130,7 @@ class AffineScaler {
         high = std::max(high, x);
       }
       if (std::isinf(high - low)) {
-        fail(place("fit"), "a feature whose range is a number",
-             "an overflow in feature " + std::to_string(f));
+        fail(place("fit"), "a feature whose range is a number", {"an overflow in feature ", f});
       }
       // A constant feature becomes constant, and inverts to exactly its value.
       offsets.push_back(low == high ? low : Derived::offset(low, high, steps, f, value));
@@ -147,7 +144,7 @@ class AffineScaler {
   void require_features(Index features, const char* call) const {
     if (!is_fitted()) fail(place(call), "fit() before it", "a scaler that was not fitted");
     if (features != this->features()) {
-      fail(place(call), std::to_string(this->features()) + " features", std::to_string(features));
+      fail(place(call), {this->features(), " features"}, {features});
     }
   }
   template <typename T, typename Map>
@@ -228,8 +225,7 @@ class MinMaxScaler : public detail::AffineScaler<MinMaxScaler> {
   explicit MinMaxScaler(const MinMaxOptions& options = {})
       : detail::AffineScaler<MinMaxScaler>(options.low, options.high - options.low) {
     if (!std::isfinite(options.high - options.low) || !(options.high > options.low)) {
-      detail::fail(name, "finite low < high",
-                   std::to_string(options.low) + " and " + std::to_string(options.high));
+      detail::fail(name, "finite low < high", {options.low, " and ", options.high});
     }
   }
 

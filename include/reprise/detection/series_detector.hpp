@@ -88,7 +88,7 @@ class SeriesDetector {
     for (auto length = options_.lengths.begin(); length != options_.lengths.end(); ++length) {
       detail::require_positive(*length, place, "lengths");
       if (std::find(options_.lengths.begin(), length, *length) != length)
-        detail::fail(place, "lengths that differ", std::to_string(*length) + " twice");
+        detail::fail(place, "lengths that differ", {*length, " twice"});
     }
   }
 
@@ -185,9 +185,9 @@ class SeriesDetector {
       auto needed = static_cast<Index>(std::ceil(static_cast<double>(length) / 0.3));
       while (detail::cut(needed - 1).checked >= length) --needed;  // the cut is rounded
       detail::fail("series detector: fit",
-                   "at least " + std::to_string(std::max(needed, detail::least_points_to_train)) +
-                       " steps to train on, for windows of " + std::to_string(length),
-                   std::to_string(scaled.rows()));
+                   {"at least ", std::max(needed, detail::least_points_to_train),
+                    " steps to train on, for windows of ", length},
+                   {scaled.rows()});
     }
     return given;
   }

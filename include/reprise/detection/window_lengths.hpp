@@ -154,8 +154,7 @@ inline constexpr Index least_points_to_train = 40;
 
 inline void require_valid(const WindowLengthOptions& options) {
   if (!(options.shortest >= 4 && options.shortest <= options.longest)) {
-    fail("window lengths", "4 <= shortest <= longest",
-         std::to_string(options.shortest) + " and " + std::to_string(options.longest));
+    fail("window lengths", "4 <= shortest <= longest", {options.shortest, " and ", options.longest});
   }
   if (!(options.noise >= 0.0)) fail("window lengths", "noise >= 0", to_text(options.noise));
   if (!(options.exact >= 0.0)) fail("window lengths", "exact >= 0", to_text(options.exact));
@@ -166,9 +165,7 @@ WindowLengths choose_lengths(const Matrix<Scalar>& scaled, const WindowLengthOpt
   require_valid(options);
   const Index points = scaled.rows();
   if (points < least_points_to_train) {
-    fail("window lengths",
-         "a training series of at least " + std::to_string(least_points_to_train) + " steps",
-         std::to_string(points));
+    fail("window lengths", {"a training series of at least ", least_points_to_train, " steps"}, {points});
   }
   // What is checked must hold a window.
   const Index most = cut(points).checked;

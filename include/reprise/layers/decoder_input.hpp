@@ -22,7 +22,7 @@ class CodelessInput {
   }
 
   SequenceShape output_shape(SequenceShape in) const {
-    if (in.steps != 1) fail(name_, "an input of 1 step", std::to_string(in.steps) + " steps");
+    if (in.steps != 1) fail(name_, "an input of 1 step", {in.steps, " steps"});
     return output_;
   }
   void add_parameters(ParameterTable&, const std::string&) const {}

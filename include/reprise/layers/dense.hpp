@@ -39,10 +39,8 @@ class Dense {
     detail::require_positive(inputs, "Dense", "number of input features");
     if ((Inputs != Eigen::Dynamic && inputs != Inputs) ||
         (Units != Eigen::Dynamic && options.units != Units)) {
-      detail::fail("Dense",
-                   "the sizes it was compiled for, " + std::to_string(Inputs) + " inputs and " +
-                       std::to_string(Units) + " units",
-                   std::to_string(inputs) + " and " + std::to_string(options.units));
+      detail::fail("Dense", {"the sizes it was compiled for, ", Inputs, " inputs and ", Units, " units"},
+                   {inputs, " and ", options.units});
     }
   }
 
@@ -63,7 +61,7 @@ class Dense {
 
   SequenceShape output_shape(SequenceShape in) const {
     if (in.features != inputs()) {
-      detail::fail("Dense", std::to_string(inputs()) + " input features", std::to_string(in.features));
+      detail::fail("Dense", {inputs(), " input features"}, {in.features});
     }
     return {units(), in.steps};
   }

@@ -54,7 +54,7 @@ class Lstm {
 
   SequenceShape output_shape(SequenceShape in) const {
     if (in.features != cell_.inputs()) {
-      detail::fail("Lstm", std::to_string(cell_.inputs()) + " input features", std::to_string(in.features));
+      detail::fail("Lstm", {cell_.inputs(), " input features"}, {in.features});
     }
     return {units(), options().return_sequences ? in.steps : 1};
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
 
 #include "../core/product.hpp"
@@ -68,10 +69,8 @@ class LstmCell {
     detail::require_rate(options.recurrent_dropout, "Lstm", "recurrent_dropout");
     if ((Inputs != Eigen::Dynamic && inputs != Inputs) ||
         (Units != Eigen::Dynamic && options.units != Units)) {
-      detail::fail("Lstm",
-                   "the sizes it was compiled for, " + std::to_string(Inputs) + " inputs and " +
-                       std::to_string(Units) + " units",
-                   std::to_string(inputs) + " and " + std::to_string(options.units));
+      detail::fail("Lstm", {"the sizes it was compiled for, ", Inputs, " inputs and ", Units, " units"},
+                   {inputs, " and ", options.units});
     }
   }
 
@@ -159,24 +158,30 @@ class LstmCell {
                                                                   dz, batch);
     });
     if (done) return;
-    detail::with_activation(options_.activation, [&](auto a) {
-      for (Index b = 0; b < batch; ++b) {
-        const Scalar* i = gates + b * 4 * H;
-        const Scalar* f = i + H;
-        const Scalar* g = f + H;
-        const Scalar* o = g + H;
-        Scalar* di = dz + b * 4 * H;  // the derivatives of the gates' activations follow below
-        for (Index u = 0; u < H; ++u) {
-          const Index at = b * H + u;
-          const Scalar dc_total = dc[at] + dh[at] * o[u] * a.derivative(activated_cell[at]);
-          di[u] = dc_total * g[u];
-          di[H + u] = dc_total * c_prev[at];
-          di[2 * H + u] = dc_total * i[u] * a.derivative(g[u]);
-          di[3 * H + u] = dh[at] * activated_cell[at];
-          dc[at] = dc_total * f[u];
-        }
+    // The places of di and dg hold a'(a(c)) and a'(g) until they are overwritten.
+    const Activation a = options_.activation;
+    std::fill_n(dz, 4 * H * batch, Scalar(1));
+    detail::multiply_by_derivative(a, activated_cell, H, dz, 4 * H, H, batch);
+    detail::multiply_by_derivative(a, gates + 2 * H, 4 * H, dz + 2 * H, 4 * H, H, batch);
+    for (Index b = 0; b < batch; ++b) {
+      const Scalar* i = gates + b * 4 * H;
+      const Scalar* f = i + H;
+      const Scalar* g = f + H;
+      const Scalar* o = g + H;
+      Scalar* di = dz + b * 4 * H;  // the derivatives of these gates' activations follow below
+      Scalar* df = di + H;
+      Scalar* dg = df + H;
+      Scalar* d_o = dg + H;
+      for (Index u = 0; u < H; ++u) {
+        const Index at = b * H + u;
+        const Scalar dc_total = dc[at] + dh[at] * o[u] * di[u];
+        di[u] = dc_total * g[u];
+        df[u] = dc_total * c_prev[at];
+        dg[u] = dc_total * i[u] * dg[u];
+        d_o[u] = dh[at] * activated_cell[at];
+        dc[at] = dc_total * f[u];
       }
-    });
+    }
     const Activation s = options_.recurrent_activation;
     detail::multiply_by_derivative(s, gates, 4 * H, dz, 4 * H, 2 * H, batch);
     detail::multiply_by_derivative(s, gates + 3 * H, 4 * H, dz + 3 * H, 4 * H, H, batch);

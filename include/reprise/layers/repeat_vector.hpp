@@ -19,8 +19,7 @@ class RepeatVector {
   }
 
   SequenceShape output_shape(SequenceShape in) const {
-    if (in.steps != 1)
-      detail::fail("RepeatVector", "an input of 1 step", std::to_string(in.steps) + " steps");
+    if (in.steps != 1) detail::fail("RepeatVector", "an input of 1 step", {in.steps, " steps"});
     return {in.features, steps_};
   }
   void add_parameters(ParameterTable&, const std::string&) const {}

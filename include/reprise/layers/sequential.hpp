@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "../core/visit.hpp"
 #include "decoder_input.hpp"
 #include "dense.hpp"
 #include "dropout.hpp"
@@ -53,7 +54,7 @@ class Sequential {
   void add(const std::string& name, AnyLayer<Scalar> layer) {
     const SequenceShape in = output_shape();
     const Index offset = parameters_.size();
-    const SequenceShape out = std::visit(
+    const SequenceShape out = detail::visit(
         [&](const auto& l) {
           const SequenceShape shape = l.output_shape(in);  // may throw, and must come first
           l.add_parameters(parameters_, name + ".");
@@ -77,14 +78,13 @@ class Sequential {
     if (!(from < to && is_lstm(from) && is_lstm(to) && entries_[from].sends < 0 &&
           entries_[to].receives < 0)) {
       detail::fail("Sequential: carry_state", "an LSTM and a later one, neither with such a state yet",
-                   "layers " + std::to_string(from) + " and " + std::to_string(to));
+                   {"layers ", from, " and ", to});
     }
     const Index units = entries_[from].output.features;
     if (entries_[to].output.features != units) {
       detail::fail(entries_[to].name,
-                   std::to_string(units) + " units, as many as " + entries_[from].name +
-                       ", from whose state it starts",
-                   std::to_string(entries_[to].output.features));
+                   {units, " units, as many as ", entries_[from].name, ", from whose state it starts"},
+                   {entries_[to].output.features});
     }
     entries_[from].sends = entries_[to].receives = state_size_;
     state_size_ += 2 * units;
@@ -113,8 +113,8 @@ class Sequential {
   void initialize(Scalar* theta, std::uint64_t seed) const {
     for (std::size_t l = 0; l < entries_.size(); ++l) {
       detail::RandomStream random(seed, detail::Purpose::initial_weights, static_cast<std::uint32_t>(l));
-      std::visit([&](const auto& layer) { layer.initialize(theta + entries_[l].offset, random); },
-                 entries_[l].layer);
+      detail::visit([&](const auto& layer) { layer.initialize(theta + entries_[l].offset, random); },
+                    entries_[l].layer);
     }
   }
 
@@ -128,8 +128,8 @@ class Sequential {
       for (std::size_t l = 0; l < entries_.size(); ++l) {
         const Entry& entry = entries_[l];
         tape.outputs[l] = output_view(carve.take(stored(entry) * batch), entry, batch);
-        tape.tapes[l] = carve.take(
-            std::visit([&](const auto& layer) { return layer.tape_size(entry.input, batch); }, entry.layer));
+        tape.tapes[l] = carve.take(detail::visit(
+            [&](const auto& layer) { return layer.tape_size(entry.input, batch); }, entry.layer));
       }
       tape.states = carve.take(state_size_ * batch);
       return carve.used();
@@ -195,7 +195,7 @@ class Sequential {
       const SequenceView<Scalar> y = l + 1 == last ? out : output_view(s.gradient[l % 2], entry, in.batch);
       if (std::holds_alternative<PreviousValue<Scalar>>(entry.layer)) {
         if (last == entries_.size()) return infer_by_step(theta, out, l, s);
-        detail::fail("Sequential: infer", "all layers behind " + entry.name, "some of them");
+        detail::fail("Sequential: infer", {"all layers behind ", entry.name}, "some of them");
       }
       const LstmStates<Scalar> states = states_of(entry, s.states, in.batch);
       visit_with_states(entry, states, [&](const auto& layer, const auto&... with_states) {
@@ -220,8 +220,8 @@ class Sequential {
     Index layer = 0;
     Index values = output_shape().features * output_shape().steps * batch;
     for (const Entry& entry : entries_) {
-      layer = std::max(
-          layer, std::visit([&](const auto& l) { return l.scratch_size(entry.input, batch); }, entry.layer));
+      layer = std::max(layer, detail::visit([&](const auto& l) { return l.scratch_size(entry.input, batch); },
+                                            entry.layer));
       values = std::max(values, stored(entry) * batch);
     }
     detail::Carver<Scalar> carve(memory);
@@ -258,7 +258,7 @@ class Sequential {
         const SequenceView<Scalar> y(l + 1 == end ? place : s.gradient[l % 2], entry.output.features, B, 1);
         LstmStates<Scalar> states;
         if (std::holds_alternative<Lstm<Scalar>>(entry.layer)) {
-          if (entry.receives < 0) detail::fail("Sequential: infer", "a state for " + entry.name, "none");
+          if (entry.receives < 0) detail::fail("Sequential: infer", {"a state for ", entry.name}, "none");
           states = states_of(entry, s.states, B);
           states.final_h = s.states + entry.receives * B;  // where the next step finds it
           states.final_c = states.final_h + entry.output.features * B;
@@ -274,7 +274,7 @@ class Sequential {
   /// Calls use(layer, states) for an LSTM, use(layer) for another layer.
   template <typename Use>
   static void visit_with_states(const Entry& entry, const LstmStates<Scalar>& states, const Use& use) {
-    std::visit(
+    detail::visit(
         [&](const auto& layer) {
           if constexpr (std::is_same_v<std::decay_t<decltype(layer)>, Lstm<Scalar>>) {
             use(layer, states);

@@ -9,6 +9,7 @@
 
 #include "../core/error.hpp"
 #include "../core/sequences.hpp"
+#include "../core/visit.hpp"
 #include "huber.hpp"
 #include "log_cosh.hpp"
 #include "mean_absolute_error.hpp"
@@ -23,7 +24,7 @@ using Loss = std::variant<MeanSquaredError, MeanAbsoluteError, Huber, LogCosh>;
 inline void validate(const Loss& loss) {
   const Huber* huber = std::get_if<Huber>(&loss);
   if (huber != nullptr && !(huber->delta > 0.0 && std::isfinite(huber->delta))) {
-    detail::fail("Huber", "delta > 0", std::to_string(huber->delta));
+    detail::fail("Huber", "delta > 0", {huber->delta});
   }
 }
 
@@ -46,20 +47,18 @@ double loss_run(const Kind& kind, const Scalar* prediction, const Scalar* target
 template <typename A, typename B>
 void require_same_shape(const char* what, const SequenceView<A>& expected, const SequenceView<B>& got) {
   if (expected.shape() == got.shape() && expected.batch == got.batch) return;
-  fail(std::string("loss: ") + what,
-       std::to_string(expected.batch) + " samples of " + to_string(expected.shape()),
-       std::to_string(got.batch) + " samples of " + to_string(got.shape()));
+  fail({"loss: ", what}, {expected.batch, " samples of ", to_string(expected.shape())},
+       {got.batch, " samples of ", to_string(got.shape())});
 }
 
 inline void require_one_per_sample(const char* what, std::size_t got, Index batch) {
   if (got == static_cast<std::size_t>(batch)) return;
-  fail("loss: " + std::string(what), "one per sample, that is " + std::to_string(batch), std::to_string(got));
+  fail({"loss: ", what}, {"one per sample, that is ", batch}, {got});
 }
 
 inline Index values_of_last_step(Index features, Index last_step_features) {
   if (last_step_features > features) {
-    fail("loss: last step", "at most " + std::to_string(features) + " features",
-         std::to_string(last_step_features));
+    fail("loss: last step", {"at most ", features, " features"}, {last_step_features});
   }
   return last_step_features > 0 ? last_step_features : features;
 }
@@ -90,7 +89,7 @@ double loss_sum(const Loss& loss, std::type_identity_t<SequenceView<const Scalar
   const Index first_of_last = prediction.batch * (prediction.steps - 1);
   const double per_element =
       1.0 / static_cast<double>(prediction.features * (prediction.steps - 1) + in_last);
-  return std::visit(
+  return detail::visit(
       [&](const auto& kind) {
         if (sample_weights.empty() && in_last == prediction.features) {
           return per_element * detail::loss_run(kind, prediction.data, target.data, prediction.size(),
@@ -125,7 +124,7 @@ void sample_losses(const Loss& loss, SequenceView<Scalar> prediction,
   std::fill(losses.begin(), losses.end(), 0.0);
   const Index features = prediction.features;
   const double per_element = 1.0 / static_cast<double>(features * prediction.steps);
-  std::visit(
+  detail::visit(
       [&](const auto& kind) {
         for (Index column = 0; column < prediction.batch * prediction.steps; ++column) {
           const Value* const from = prediction.data + column * features;

@@ -123,8 +123,7 @@ class Autoencoder {
     require("reconstruct: input", network_.input_shape(), input.shape());
     require("reconstruct: output", network_.output_shape(), output.shape());
     if (output.batch != input.batch) {
-      detail::fail("reconstruct: output", std::to_string(input.batch) + " windows",
-                   std::to_string(output.batch));
+      detail::fail("reconstruct: output", {input.batch, " windows"}, {output.batch});
     }
     network_.infer(theta(), input, output, 0, last(), workspace);
   }
@@ -203,8 +202,7 @@ class Autoencoder {
   /// The weights, after a look at their number.
   const Scalar* theta() const {
     if (weights_.size() != parameters().size()) {
-      detail::fail("Autoencoder: weights", std::to_string(parameters().size()) + " values",
-                   std::to_string(weights_.size()));
+      detail::fail("Autoencoder: weights", {parameters().size(), " values"}, {weights_.size()});
     }
     return weights_.data();
   }
@@ -215,8 +213,7 @@ class Autoencoder {
         for (Index f = 0; f < input.features(); ++f) {
           if (std::isfinite(input(b, t, f))) continue;
           detail::fail(what, "finite values",
-                       std::to_string(input(b, t, f)) + " at sample " + std::to_string(b) + ", step " +
-                           std::to_string(t) + ", feature " + std::to_string(f));
+                       {input(b, t, f), " at sample ", b, ", step ", t, ", feature ", f});
         }
       }
     }
@@ -259,9 +256,9 @@ class Autoencoder {
     if (options.decoder_state == DecoderState::encoder) {
       if (options.encoder.size() == options.decoder.size()) return require_forward(options);
       detail::fail("Autoencoder",
-                   "as many decoder layers as encoder layers, from whose states they start, that is " +
-                       std::to_string(options.encoder.size()),
-                   std::to_string(options.decoder.size()));
+                   {"as many decoder layers as encoder layers, from whose states they start, that is ",
+                    options.encoder.size()},
+                   {options.decoder.size()});
     }
     if (options.decoder_input != DecoderInput::repeated_code) {
       detail::fail("Autoencoder", "a decoder that reads the repeated code or starts from the encoder's state",
@@ -282,9 +279,9 @@ class Autoencoder {
   void require_padding(const char* what, const Windows& windows) const {
     if (options_.decoder_input != DecoderInput::previous_value || !options_.reverse_decoder) return;
     if (windows.length() % windows.patch() == 0) return;
-    detail::fail(
-        what, "whole patches, since the decoder starts with the last one and reads it as the value before",
-        std::to_string(windows.length()) + " steps in patches of " + std::to_string(windows.patch()));
+    detail::fail(what,
+                 "whole patches, since the decoder starts with the last one and reads it as the value before",
+                 {windows.length(), " steps in patches of ", windows.patch()});
   }
 
   std::size_t encoder_size() const { return options_.encoder.size(); }

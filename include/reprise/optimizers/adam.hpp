@@ -60,7 +60,7 @@ inline const char* name_of(const AdamW&) { return "AdamW"; }
 
 template <typename Kind>
 void validate_adam(const Kind& adam) {
-  const std::string place = name_of(adam);
+  const char* const place = name_of(adam);
   require_decay(adam.beta_1, place, "beta_1");
   require_decay(adam.beta_2, place, "beta_2");
   require_positive_option(adam.epsilon, place, "epsilon");
@@ -73,8 +73,8 @@ inline Remembers remembers(const Adam&) { return {true, true, false}; }
 inline Remembers remembers(const AdamW&) { return {true, true, false}; }
 
 /// Both conventions: theta <- theta - rate * m / (root_factor * sqrt(v) + epsilon).
-template <typename Scalar, typename Kind>
-void adam_step(const Kind& adam, OptimizerState<Scalar>& state, double learning_rate, double decoupled_decay,
+template <typename Scalar>
+void adam_step(const Adam& adam, OptimizerState<Scalar>& state, double learning_rate, double decoupled_decay,
                double gradient_decay, const Scalar* gradient, Scalar* parameters, Index size) {
   const bool keras = adam.convention == Convention::keras;
   const auto t = static_cast<double>(state.step + 1);
@@ -111,7 +111,9 @@ void update_step(const Adam& adam, OptimizerState<Scalar>& state, double learnin
 template <typename Scalar>
 void update_step(const AdamW& adam, OptimizerState<Scalar>& state, double learning_rate,
                  const Scalar* gradient, Scalar* parameters, Index size) {
-  adam_step(adam, state, learning_rate, adam.weight_decay, 0.0, gradient, parameters, size);
+  const Adam same{
+      .convention = adam.convention, .beta_1 = adam.beta_1, .beta_2 = adam.beta_2, .epsilon = adam.epsilon};
+  adam_step(same, state, learning_rate, adam.weight_decay, 0.0, gradient, parameters, size);
 }
 
 }  // namespace detail

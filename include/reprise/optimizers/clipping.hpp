@@ -57,15 +57,15 @@ double gradient_norm(const Eigen::MatrixBase<Derived>& gradient) {
 
 namespace detail {
 
-inline void validate(const NoClip&, const std::string&) {}
-inline void validate(const ClipValue& clip, const std::string& place) {
-  require_positive_option(clip.value, place + ": ClipValue", "value");
+inline void validate(const NoClip&, const Text&) {}
+inline void validate(const ClipValue& clip, const Text& place) {
+  require_positive_option(clip.value, {place, ": ClipValue"}, "value");
 }
-inline void validate(const ClipNorm& clip, const std::string& place) {
-  require_positive_option(clip.norm, place + ": ClipNorm", "norm");
+inline void validate(const ClipNorm& clip, const Text& place) {
+  require_positive_option(clip.norm, {place, ": ClipNorm"}, "norm");
 }
-inline void validate(const GlobalClipNorm& clip, const std::string& place) {
-  require_positive_option(clip.norm, place + ": GlobalClipNorm", "norm");
+inline void validate(const GlobalClipNorm& clip, const Text& place) {
+  require_positive_option(clip.norm, {place, ": GlobalClipNorm"}, "norm");
 }
 
 template <typename Scalar>

@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "../core/sequences.hpp"
+#include "../core/visit.hpp"
 #include "convention.hpp"
 
 namespace reprise::inline REPRISE_ABI {
@@ -75,39 +76,38 @@ inline double rate_at(const CosineDecay& decay, Index step) {
   return top * ((1.0 - decay.alpha) * cosine + decay.alpha);
 }
 
-inline void validate(double constant, const std::string& place) {
+inline void validate(double constant, const Text& place) {
   require_not_negative(constant, place, "learning_rate");
 }
 
-inline void validate(const ExponentialDecay& decay, const std::string& place) {
-  const std::string here = place + ": ExponentialDecay";
+inline void validate(const ExponentialDecay& decay, const Text& place) {
+  const std::string here = place.string() + ": ExponentialDecay";
   require_not_negative(decay.initial_learning_rate, here, "initial_learning_rate");
   require_positive(decay.decay_steps, here, "decay_steps");
   require_positive_option(decay.decay_rate, here, "decay_rate");
 }
 
-inline void validate(const CosineDecay& decay, const std::string& place) {
-  const std::string here = place + ": CosineDecay";
+inline void validate(const CosineDecay& decay, const Text& place) {
+  const std::string here = place.string() + ": CosineDecay";
   require_not_negative(decay.initial_learning_rate, here, "initial_learning_rate");
   require_positive(decay.decay_steps, here, "decay_steps");
   require_not_negative(decay.alpha, here, "alpha");
   if (decay.warmup_target) require_not_negative(*decay.warmup_target, here, "warmup_target");
-  if (decay.warmup_steps < 0) fail(here, "warmup_steps >= 0", std::to_string(decay.warmup_steps));
+  if (decay.warmup_steps < 0) fail(here, "warmup_steps >= 0", {decay.warmup_steps});
   if (decay.warmup_steps > 0 && !decay.warmup_target) {
-    fail(here, "a warmup_target to go with warmup_steps",
-         "warmup_steps = " + std::to_string(decay.warmup_steps));
+    fail(here, "a warmup_target to go with warmup_steps", {"warmup_steps = ", decay.warmup_steps});
   }
 }
 
-inline void validate(const LearningRate& rate, const std::string& place) {
-  std::visit([&](const auto& schedule) { validate(schedule, place); }, rate.value);
+inline void validate(const LearningRate& rate, const Text& place) {
+  detail::visit([&](const auto& schedule) { validate(schedule, place); }, rate.value);
 }
 
 }  // namespace detail
 
 /// The rate for the step with the given number; the first step is number 0.
 inline double rate_at(const LearningRate& rate, Index step) {
-  return std::visit([&](const auto& schedule) { return detail::rate_at(schedule, step); }, rate.value);
+  return detail::visit([&](const auto& schedule) { return detail::rate_at(schedule, step); }, rate.value);
 }
 
 }  // namespace reprise::inline REPRISE_ABI

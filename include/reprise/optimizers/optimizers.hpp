@@ -8,6 +8,7 @@
 #include "../core/error.hpp"
 #include "../core/parameters.hpp"
 #include "../core/sequences.hpp"
+#include "../core/visit.hpp"
 #include "adam.hpp"
 #include "clipping.hpp"
 #include "convention.hpp"
@@ -24,26 +25,26 @@ using Optimizer = std::variant<Adam, AdamW, Sgd, RmsProp>;
 
 /// Throws `Error` that names the option, what was expected and what came.
 inline void validate(const Optimizer& optimizer) {
-  std::visit(
+  detail::visit(
       [](const auto& kind) {
-        const std::string place = detail::name_of(kind);
+        const char* const place = detail::name_of(kind);
         detail::validate(kind.learning_rate, place);
         detail::validate_own(kind);
-        std::visit([&](const auto& clip) { detail::validate(clip, place); }, kind.clip);
+        detail::visit([&](const auto& clip) { detail::validate(clip, place); }, kind.clip);
       },
       optimizer);
 }
 
 /// The rate that update number `step` (from 0) uses, before any reduction by a callback.
 inline double rate_at(const Optimizer& optimizer, Index step) {
-  return std::visit([&](const auto& kind) { return rate_at(kind.learning_rate, step); }, optimizer);
+  return detail::visit([&](const auto& kind) { return rate_at(kind.learning_rate, step); }, optimizer);
 }
 
 /// The state before the first update, for so many parameters: zeros where the optimizer remembers something.
 template <typename Scalar>
 OptimizerState<Scalar> initial_state(const Optimizer& optimizer, Index parameters) {
   const detail::Remembers used =
-      std::visit([](const auto& kind) { return detail::remembers(kind); }, optimizer);
+      detail::visit([](const auto& kind) { return detail::remembers(kind); }, optimizer);
   const auto zeros = [&](bool needed) -> Vector<Scalar> {
     return Vector<Scalar>::Zero(needed ? parameters : 0);
   };
@@ -58,10 +59,9 @@ void require_state_fits(const Optimizer& optimizer, const OptimizerState<Scalar>
   const auto require = [&](const char* name, Index got, bool used) {
     const Index expected = used ? parameters : 0;
     if (got == expected) return;
-    fail("optimizer state: " + std::string(name), std::to_string(expected) + " values (see initial_state)",
-         std::to_string(got));
+    fail({"optimizer state: ", name}, {expected, " values (see initial_state)"}, {got});
   };
-  const Remembers used = std::visit([](const auto& kind) { return remembers(kind); }, optimizer);
+  const Remembers used = detail::visit([](const auto& kind) { return remembers(kind); }, optimizer);
   require("first", state.first.size(), used.first);
   require("second", state.second.size(), used.second);
   require("velocity", state.velocity.size(), used.velocity);
@@ -80,15 +80,16 @@ void apply_update(const Optimizer& optimizer, const ParameterTable& table, Optim
                   double learning_rate_scale, std::type_identity_t<Eigen::Ref<Vector<Scalar>>> gradient,
                   std::type_identity_t<Eigen::Ref<Vector<Scalar>>> parameters) {
   if (gradient.size() != table.size() || parameters.size() != table.size()) {
-    detail::fail("optimizer", std::to_string(table.size()) + " parameters and gradients",
-                 std::to_string(parameters.size()) + " and " + std::to_string(gradient.size()));
+    detail::fail("optimizer", {table.size(), " parameters and gradients"},
+                 {parameters.size(), " and ", gradient.size()});
   }
   detail::require_state_fits(optimizer, state, table.size());
   const double learning_rate = rate_at(optimizer, state.step) * learning_rate_scale;
   const detail::FlushDenormals flush;
-  std::visit(
+  detail::visit(
       [&](const auto& kind) {
-        std::visit([&](const auto& clip) { detail::clip_gradient(clip, table, gradient.data()); }, kind.clip);
+        detail::visit([&](const auto& clip) { detail::clip_gradient(clip, table, gradient.data()); },
+                      kind.clip);
         detail::update_step(kind, state, learning_rate, gradient.data(), parameters.data(), table.size());
       },
       optimizer);

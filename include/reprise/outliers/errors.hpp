@@ -28,8 +28,7 @@ class WindowArray {
     detail::require_positive(window.steps, "window array", "steps");
     detail::require_positive(window.features, "window array", "number of features");
     if (static_cast<Index>(values.size()) % (window.steps * window.features) != 0) {
-      detail::fail("window array", "a multiple of " + to_string(window) + " values",
-                   std::to_string(values.size()));
+      detail::fail("window array", {"a multiple of ", to_string(window), " values"}, {values.size()});
     }
   }
 
@@ -114,8 +113,8 @@ void require_reconstruction(const char* what, const Input& input, const Reconstr
       (point_shape(input) == point_shape(reconstruction) || is_patched(input, reconstruction))) {
     return;
   }
-  fail(what, "a reconstruction of " + std::to_string(count) + " windows of " + to_string(input.shape()),
-       std::to_string(window_count(reconstruction)) + " windows of " + to_string(reconstruction.shape()));
+  fail(what, {"a reconstruction of ", count, " windows of ", to_string(input.shape())},
+       {window_count(reconstruction), " windows of ", to_string(reconstruction.shape())});
 }
 
 /// Copies the reconstruction of windows [first, first + to.batch) as doubles, point by point.
@@ -136,9 +135,8 @@ inline void require_finite(const SequenceView<double>& block, Index first_window
       for (Index f = 0; f < block.features; ++f) {
         const double value = block.step(t)(f, w);
         if (!std::isfinite(value)) {
-          fail("errors", std::string("finite values in the ") + what,
-               std::to_string(value) + " at window " + std::to_string(first_window + w) + ", step " +
-                   std::to_string(t) + ", feature " + std::to_string(f));
+          fail("errors", {"finite values in the ", what},
+               {value, " at window ", first_window + w, ", step ", t, ", feature ", f});
         }
       }
     }

@@ -45,13 +45,11 @@ struct Event {
 namespace detail {
 
 inline void require_event_options(const EventOptions& options) {
-  const auto refuse = [](const std::string& expected, Index got) {
-    fail("find_events", expected, std::to_string(got));
-  };
+  const auto refuse = [](const detail::Text& expected, Index got) { fail("find_events", expected, {got}); };
   if (options.max_gap < 0) refuse("max_gap >= 0", options.max_gap);
   if (options.required < 1) refuse("required >= 1", options.required);
   if (options.among < options.required) {
-    refuse("among >= required = " + std::to_string(options.required), options.among);
+    refuse({"among >= required = ", options.required}, options.among);
   }
   if (options.min_length < 1) refuse("min_length >= 1", options.min_length);
   if (options.cool_down < 0) refuse("cool_down >= 0", options.cool_down);
@@ -64,7 +62,7 @@ inline std::vector<std::size_t> outliers_that_count(std::span<const Verdict> ver
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     if (i > 0 && verdicts[i].index <= verdicts[i - 1].index) {
       fail("find_events", "verdicts with ascending indices",
-           std::to_string(verdicts[i].index) + " after " + std::to_string(verdicts[i - 1].index));
+           {verdicts[i].index, " after ", verdicts[i - 1].index});
     }
     if (verdicts[i].is_outlier) outliers.push_back(i);
   }
@@ -87,8 +85,7 @@ inline std::vector<Event> find_events(std::span<const Verdict> verdicts, const E
                                       std::span<const double> p_values = {}) {
   detail::require_event_options(options);
   if (!p_values.empty() && p_values.size() != verdicts.size()) {
-    detail::fail("find_events", "a p-value for each of " + std::to_string(verdicts.size()) + " verdicts",
-                 std::to_string(p_values.size()));
+    detail::fail("find_events", {"a p-value for each of ", verdicts.size(), " verdicts"}, {p_values.size()});
   }
   const std::vector<std::size_t> outliers = detail::outliers_that_count(verdicts, options);
   const auto index = [&](std::size_t i) { return verdicts[outliers[i]].index; };

@@ -83,7 +83,7 @@ Explanation explain(const Input& input, const Reconstruction& reconstruction, In
   const SequenceShape shape = detail::point_shape(input);
   const Index count = detail::window_count(input);
   if (window < 0 || window >= count) {
-    detail::fail("explain", "a window from 0 to " + std::to_string(count - 1), std::to_string(window));
+    detail::fail("explain", {"a window from 0 to ", count - 1}, {window});
   }
   Sequences<double> x(shape.features, 1, shape.steps);
   Sequences<double> y(shape.features, 1, shape.steps);

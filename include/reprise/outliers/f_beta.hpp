@@ -27,7 +27,7 @@ class FBeta {
     const auto [low, high] = std::minmax_element(scores_.begin(), scores_.end());
     if (*low == *high) {
       detail::fail("threshold::f_beta", "labelled scores that differ",
-                   "constant scores of " + detail::to_text(*low));
+                   {"constant scores of ", detail::to_text(*low)});
     }
     value_ = best_f_beta(scores_, labels_, beta_).threshold;
   }

@@ -60,7 +60,7 @@ inline GrimshawPoint grimshaw(const ExcessArray& y, double x) {
 /// such maximum (excesses that pile up at their largest, as uniform ones may) the exponential is left.
 inline GeneralizedPareto fit_scaled_excesses(const ExcessArray& y, double unit) noexcept {
   const double mean = y.mean();
-  const double smallest = y.minCoeff();
+  const double smallest = *std::min_element(y.data(), y.data() + y.size());
   // At a root the log-likelihood is -n (log scale + shape + 1); for shape 0, -n (log mean + 1).
   GeneralizedPareto best{0.0, mean};
   double best_cost = std::log(mean);
@@ -122,13 +122,12 @@ inline GeneralizedPareto fit_excesses_in_place(std::span<double> excesses) noexc
 inline GeneralizedPareto fit_generalized_pareto(std::span<const double> excesses) {
   constexpr std::size_t fewest = 10;
   if (excesses.size() < fewest) {
-    detail::fail("fit_generalized_pareto", "at least " + std::to_string(fewest) + " excesses",
-                 std::to_string(excesses.size()));
+    detail::fail("fit_generalized_pareto", {"at least ", fewest, " excesses"}, {excesses.size()});
   }
   for (std::size_t i = 0; i < excesses.size(); ++i) {
     if (!(excesses[i] > 0.0) || std::isinf(excesses[i])) {
       detail::fail("fit_generalized_pareto", "finite excesses > 0",
-                   detail::to_text(excesses[i]) + " at index " + std::to_string(i));
+                   {detail::to_text(excesses[i]), " at index ", i});
     }
   }
   std::vector<double> scaled(excesses.begin(), excesses.end());

@@ -47,7 +47,7 @@ class Labels {
     for (; first != last; ++first) {
       const auto label = *first;
       if (label != 0 && label != 1) {
-        detail::fail("labels", "0 or 1", std::to_string(label) + " at index " + std::to_string(size()));
+        detail::fail("labels", "0 or 1", {label, " at index ", size()});
       }
       labels_.push_back(label != 0 ? 1 : 0);
       outliers_ += label != 0 ? 1 : 0;
@@ -60,14 +60,12 @@ class Labels {
 
 namespace detail {
 
-inline void require_as_many(std::size_t values, const Labels& labels, const std::string& place,
-                            const char* what) {
+inline void require_as_many(std::size_t values, const Labels& labels, const Text& place, const char* what) {
   if (values != labels.size()) {
-    fail(place, "a label for each of " + std::to_string(values) + " " + what,
-         std::to_string(labels.size()) + " labels");
+    fail(place, {"a label for each of ", values, " ", what}, {labels.size(), " labels"});
   }
 }
-inline void require_both_classes(const Labels& labels, const std::string& place) {
+inline void require_both_classes(const Labels& labels, const Text& place) {
   if (labels.size() == 0) fail(place, "labels of both classes", "none");
   if (labels.outliers() == 0) fail(place, "labels of both classes", "normal ones (0) only");
   if (labels.normals() == 0) fail(place, "labels of both classes", "outliers (1) only");

@@ -43,7 +43,7 @@ class Mahalanobis {
   void fit(const Eigen::Ref<const Matrix<double>>& errors) {
     if (errors.rows() < 2 || errors.cols() < 1) {
       detail::fail("mahalanobis: fit", "at least 2 error vectors of at least 1 feature",
-                   std::to_string(errors.rows()) + " of " + std::to_string(errors.cols()));
+                   {errors.rows(), " of ", errors.cols()});
     }
     require_finite(errors, "mahalanobis: fit");
     const Vector<double> mean = errors.colwise().mean().transpose();
@@ -67,8 +67,7 @@ class Mahalanobis {
     Mahalanobis result(options);
     if (mean.size() < 1 || covariance.rows() != mean.size() || covariance.cols() != mean.size()) {
       detail::fail("mahalanobis: from_moments", "a mean of m features and a covariance m x m",
-                   std::to_string(mean.size()) + " and " + std::to_string(covariance.rows()) + " x " +
-                       std::to_string(covariance.cols()));
+                   {mean.size(), " and ", covariance.rows(), " x ", covariance.cols()});
     }
     if (!mean.allFinite() || !covariance.allFinite() || covariance != covariance.transpose()) {
       detail::fail("mahalanobis: from_moments", "finite numbers and a symmetric covariance", "others");
@@ -132,8 +131,7 @@ class Mahalanobis {
       for (Index j = 0; j < errors.cols(); ++j) {
         if (!std::isfinite(errors(i, j))) {
           detail::fail(place, "finite errors",
-                       detail::to_text(errors(i, j)) + " at row " + std::to_string(i) + ", feature " +
-                           std::to_string(j));
+                       {detail::to_text(errors(i, j)), " at row ", i, ", feature ", j});
         }
       }
     }
@@ -141,7 +139,7 @@ class Mahalanobis {
   Matrix<double> center(const Eigen::Ref<const Matrix<double>>& errors, const std::string& place) const {
     if (!is_fitted()) detail::fail(place, "fit() before it", "a scorer that was not fitted");
     if (errors.cols() != mean_.size()) {
-      detail::fail(place, std::to_string(mean_.size()) + " features", std::to_string(errors.cols()));
+      detail::fail(place, {mean_.size(), " features"}, {errors.cols()});
     }
     require_finite(errors, place);
     return errors.rowwise() - mean_.transpose();
@@ -181,9 +179,8 @@ Matrix<double> point_error_vectors(const WindowGrid& grid, const Input& input,
                                    ErrorSign sign = ErrorSign::absolute) {
   const SequenceShape shape = detail::point_shape(input);
   if (detail::window_count(input) != grid.windows || shape.steps != grid.length) {
-    detail::fail("point_error_vectors",
-                 std::to_string(grid.windows) + " windows of " + std::to_string(grid.length) + " steps",
-                 std::to_string(detail::window_count(input)) + " of " + std::to_string(shape.steps));
+    detail::fail("point_error_vectors", {grid.windows, " windows of ", grid.length, " steps"},
+                 {detail::window_count(input), " of ", shape.steps});
   }
   const detail::WindowRanges ranges(grid);
   Matrix<double> result = Matrix<double>::Zero(grid.points, shape.features);

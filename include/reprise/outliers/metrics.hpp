@@ -75,17 +75,16 @@ inline ConfusionTable confusion_table(const Labels& flagged, const Labels& label
 
 namespace detail {
 
-inline void require_no_nan(std::span<const double> scores, const std::string& place) {
+inline void require_no_nan(std::span<const double> scores, const Text& place) {
   for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (std::isnan(scores[i])) fail(place, "scores", "nan at index " + std::to_string(i));
+    if (std::isnan(scores[i])) fail(place, "scores", {"nan at index ", i});
   }
 }
 
 /// Visits the table of each threshold from the strictest: `visit(lowest score flagged, table)`, where all
 /// scores from that one up are flagged.
 template <typename Visit>
-void for_each_cut(std::span<const double> scores, const Labels& labels, const std::string& place,
-                  Visit visit) {
+void for_each_cut(std::span<const double> scores, const Labels& labels, const Text& place, Visit visit) {
   require_as_many(scores.size(), labels, place, "scores");
   require_no_nan(scores, place);
   require_both_classes(labels, place);
@@ -238,9 +237,8 @@ void require_ranges(std::span<const Range> ranges, const char* what) {
   for (std::size_t i = 0; i < ranges.size(); ++i) {
     const bool in_order = i == 0 || ranges[i - 1].end <= ranges[i].start;
     if (ranges[i].start < 0 || ranges[i].end <= ranges[i].start || !in_order) {
-      fail("event_table", std::string(what) + " that are not empty, in order, without overlap",
-           "[" + std::to_string(ranges[i].start) + ", " + std::to_string(ranges[i].end) + ") at index " +
-               std::to_string(i));
+      fail("event_table", {what, " that are not empty, in order, without overlap"},
+           {"[", ranges[i].start, ", ", ranges[i].end, ") at index ", i});
     }
   }
 }

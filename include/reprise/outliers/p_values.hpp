@@ -47,9 +47,9 @@ class Conformal {
     if ((k + 1.0) / (n + 1.0) <= alpha_) ++k;  // 0.29 * 100 is a little less than 29 in binary
     if (k < 1.0) {
       detail::fail("threshold::conformal",
-                   "at least " + detail::to_text(std::ceil(1.0 / alpha_ - 1.0 - 1e-9)) +
-                       " calibration scores for alpha = " + detail::to_text(alpha_),
-                   std::to_string(calibration.size()));
+                   {"at least ", detail::to_text(std::ceil(1.0 / alpha_ - 1.0 - 1e-9)),
+                    " calibration scores for alpha = ", detail::to_text(alpha_)},
+                   {calibration.size()});
     }
     std::vector<double> scores(calibration.begin(), calibration.end());
     const auto at = scores.end() - static_cast<std::ptrdiff_t>(std::min(k, n));
@@ -171,7 +171,7 @@ inline std::vector<bool> benjamini_hochberg(std::span<const double> p_values, do
   for (std::size_t i = 0; i < p_values.size(); ++i) {
     if (!(p_values[i] >= 0.0 && p_values[i] <= 1.0)) {
       detail::fail("benjamini_hochberg", "p-values in [0, 1]",
-                   detail::to_text(p_values[i]) + " at index " + std::to_string(i));
+                   {detail::to_text(p_values[i]), " at index ", i});
     }
   }
   std::vector<double> sorted(p_values.begin(), p_values.end());
@@ -236,7 +236,7 @@ class OnlinePValues {
     for (std::size_t i = 0; i < calibration.size(); ++i) {
       if (!(calibration[i] >= 0.0) || std::isinf(calibration[i])) {
         detail::fail("online p-values", "finite calibration scores >= 0",
-                     detail::to_text(calibration[i]) + " at index " + std::to_string(i));
+                     {detail::to_text(calibration[i]), " at index ", i});
       }
     }
     std::sort(sorted_.begin(), sorted_.end());

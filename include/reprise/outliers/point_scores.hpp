@@ -33,17 +33,14 @@ struct WindowGrid {
     detail::require_positive(length, "point scores", "length");
     detail::require_positive(stride, "point scores", "stride");
     if (stride > length) {
-      detail::fail("point scores",
-                   "windows that leave no point out: stride <= length " + std::to_string(length),
-                   "stride " + std::to_string(stride));
+      detail::fail("point scores", {"windows that leave no point out: stride <= length ", length},
+                   {"stride ", stride});
     }
     const Index most = (windows - 1) * stride + length;
     if (points == 0) points = most;
     const Index least = windows == 1 ? most : most - stride + 1;
     if (points < least || points > most) {
-      detail::fail("point scores",
-                   std::to_string(least) + " to " + std::to_string(most) + " points under the windows",
-                   std::to_string(points));
+      detail::fail("point scores", {least, " to ", most, " points under the windows"}, {points});
     }
   }
   /// Implicit: point k is time step windows.start(0) + k of the series.
@@ -196,8 +193,7 @@ std::vector<double> fold_point_scores(const WindowGrid& grid, const Errors& erro
 inline std::vector<double> point_scores(const WindowGrid& windows, std::span<const double> window_errors,
                                         Aggregate aggregate) {
   if (static_cast<Index>(window_errors.size()) != windows.windows) {
-    detail::fail("point scores", std::to_string(windows.windows) + " window errors",
-                 std::to_string(window_errors.size()));
+    detail::fail("point scores", {windows.windows, " window errors"}, {window_errors.size()});
   }
   detail::require_scores(window_errors, "point scores");
   if (aggregate == Aggregate::median) {
@@ -213,17 +209,14 @@ inline std::vector<double> point_scores(const WindowGrid& windows,
                                         const Eigen::Ref<const Matrix<double>>& step_errors,
                                         Aggregate aggregate) {
   if (step_errors.rows() != windows.windows || step_errors.cols() != windows.length) {
-    detail::fail(
-        "point scores",
-        std::to_string(windows.windows) + " windows x " + std::to_string(windows.length) + " steps of errors",
-        std::to_string(step_errors.rows()) + " x " + std::to_string(step_errors.cols()));
+    detail::fail("point scores", {windows.windows, " windows x ", windows.length, " steps of errors"},
+                 {step_errors.rows(), " x ", step_errors.cols()});
   }
   for (Index step = 0; step < step_errors.cols(); ++step) {
     for (Index window = 0; window < step_errors.rows(); ++window) {
       if (!(step_errors(window, step) >= 0.0)) {
         detail::fail("point scores", "errors >= 0",
-                     detail::to_text(step_errors(window, step)) + " at window " + std::to_string(window) +
-                         ", step " + std::to_string(step));
+                     {detail::to_text(step_errors(window, step)), " at window ", window, ", step ", step});
       }
     }
   }

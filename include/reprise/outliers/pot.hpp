@@ -39,9 +39,9 @@ inline constexpr std::size_t fewest_excesses = 10;
 
 /// The excesses of `values` above their quantile at `level`, in their order. Throws when there are too few.
 inline std::vector<double> excesses_above_level(std::span<const double> values, double level, double& at,
-                                                const std::string& place) {
+                                                const Text& place) {
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  if (*low == *high) fail(place, "scores that differ", "constant scores of " + to_text(*low));
+  if (*low == *high) fail(place, "scores that differ", {"constant scores of ", to_text(*low)});
   std::vector<double> excesses(values.begin(), values.end());
   at = quantile_of(excesses, level);
   excesses.clear();
@@ -52,17 +52,17 @@ inline std::vector<double> excesses_above_level(std::span<const double> values, 
   if (excesses.size() < fewest_excesses) {
     const double needed = std::ceil(static_cast<double>(fewest_excesses) / (1.0 - level) - 1e-6);
     fail(place,
-         "at least " + std::to_string(fewest_excesses) + " scores above their quantile " + to_text(level) +
-             ", which takes about " + to_text(needed) + " scores that differ",
-         std::to_string(excesses.size()) + " of " + std::to_string(values.size()));
+         {"at least ", fewest_excesses, " scores above their quantile ", to_text(level),
+          ", which takes about ", to_text(needed), " scores that differ"},
+         {excesses.size(), " of ", values.size()});
   }
   return excesses;
 }
 
-inline void require_pot_options(double risk, double level, const std::string& place) {
+inline void require_pot_options(double risk, double level, const Text& place) {
   if (!(level > 0.0 && level < 1.0)) fail(place, "a level in (0, 1)", to_text(level));
   if (!(risk > 0.0 && risk < (1.0 - level) * (1.0 - 1e-9))) {  // 1 - 0.98 is a little more than 0.02
-    fail(place, "a risk above 0 and below 1 - level = " + to_text(1.0 - level), to_text(risk));
+    fail(place, {"a risk above 0 and below 1 - level = ", to_text(1.0 - level)}, to_text(risk));
   }
 }
 

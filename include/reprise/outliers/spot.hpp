@@ -193,8 +193,7 @@ class Spot {
     if (calibration.empty()) detail::fail("spot", "calibration values", "none");
     for (std::size_t i = 0; i < calibration.size(); ++i) {
       if (!std::isfinite(calibration[i])) {
-        detail::fail("spot", "finite calibration values",
-                     detail::to_text(calibration[i]) + " at index " + std::to_string(i));
+        detail::fail("spot", "finite calibration values", {detail::to_text(calibration[i]), " at index ", i});
       }
     }
     const std::vector<double> excesses =
@@ -283,8 +282,7 @@ class Spot {
   static void require_options(const SpotOptions& options) {
     detail::require_pot_options(options.risk, options.level, "spot");
     if (options.max_excess < static_cast<Index>(detail::fewest_excesses)) {
-      detail::fail("spot", "max_excess >= " + std::to_string(detail::fewest_excesses),
-                   std::to_string(options.max_excess));
+      detail::fail("spot", {"max_excess >= ", detail::fewest_excesses}, {options.max_excess});
     }
     detail::require_positive(options.refit_every, "spot", "refit_every");
   }
@@ -372,8 +370,7 @@ class Dspot {
   static Index depth_of(const DspotOptions& options, std::size_t values) {
     detail::require_positive(options.depth, "dspot", "depth");
     if (static_cast<Index>(values) <= options.depth) {
-      detail::fail("dspot", "more than depth = " + std::to_string(options.depth) + " calibration values",
-                   std::to_string(values));
+      detail::fail("dspot", {"more than depth = ", options.depth, " calibration values"}, {values});
     }
     return options.depth;
   }
@@ -382,7 +379,7 @@ class Dspot {
     for (std::size_t i = 0; i < calibration.size(); ++i) {
       if (!std::isfinite(calibration[i])) {
         detail::fail("dspot", "finite calibration values",
-                     detail::to_text(calibration[i]) + " at index " + std::to_string(i));
+                     {detail::to_text(calibration[i]), " at index ", i});
       }
       if (static_cast<Index>(i) >= last_.size()) result.push_back(calibration[i] - last_.mean());
       remember(calibration[i]);

@@ -161,8 +161,7 @@ class Telemanom {
  public:
   explicit Telemanom(const TelemanomOptions& options = {})
       : options_(options), rule_(static_cast<std::size_t>(std::max<Index>(options.window, 0))) {
-    if (options.window < 3)
-      detail::fail("telemanom", "a window of at least 3", std::to_string(options.window));
+    if (options.window < 3) detail::fail("telemanom", "a window of at least 3", {options.window});
     detail::require_positive(options.span, "telemanom", "span");
     detail::require_pruning(options.pruning);
     // Twice the window, so that the newest errors always lie side by side.

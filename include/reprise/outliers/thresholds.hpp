@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "../core/visit.hpp"
 #include "f_beta.hpp"
 #include "p_values.hpp"
 #include "pot.hpp"
@@ -57,8 +58,8 @@ class Quantile {
     if (static_cast<double>(calibration.size()) < needed) {
       detail::fail(
           "threshold::quantile",
-          "at least " + detail::to_text(needed) + " calibration scores for q = " + detail::to_text(q_),
-          std::to_string(calibration.size()));
+          {"at least ", detail::to_text(needed), " calibration scores for q = ", detail::to_text(q_)},
+          {calibration.size()});
     }
     std::vector<double> scores(calibration.begin(), calibration.end());
     return detail::quantile_of(scores, q_);
@@ -84,7 +85,7 @@ class StandardDeviations {
     const auto [low, high] = std::minmax_element(calibration.begin(), calibration.end());
     if (*low == *high && k_ > 0.0) {
       detail::fail("threshold::standard_deviations", "calibration scores that differ",
-                   "constant scores of " + detail::to_text(*low));
+                   {"constant scores of ", detail::to_text(*low)});
     }
     return detail::mean_of(calibration) + k_ * detail::standard_deviation_of(calibration);
   }
@@ -111,7 +112,7 @@ class Mad {
     const double deviation = detail::median_of(scores);
     if (deviation == 0.0 && k_ > 0.0) {
       detail::fail("threshold::mad", "calibration scores less than half of which are equal",
-                   "a median absolute deviation of 0 around " + detail::to_text(median));
+                   {"a median absolute deviation of 0 around ", detail::to_text(median)});
     }
     return median + k_ * 1.4826 * deviation;
   }
@@ -136,7 +137,7 @@ class Iqr {
     const double high = detail::quantile_of(scores, 0.75);
     if (low == high && k_ > 0.0) {
       detail::fail("threshold::iqr", "calibration scores whose middle half differ",
-                   "an interquartile range of 0 at " + detail::to_text(low));
+                   {"an interquartile range of 0 at ", detail::to_text(low)});
     }
     return high + k_ * (high - low);
   }
@@ -256,20 +257,20 @@ class Threshold {
 
   /// The threshold that the calibration scores lead to; throws when it is not finite.
   double fit(std::span<const double> calibration) const {
-    const double value = std::visit([&](const auto& rule) { return rule.fit(calibration); }, rule_);
+    const double value = detail::visit([&](const auto& rule) { return rule.fit(calibration); }, rule_);
     if (!std::isfinite(value)) {
-      detail::fail("threshold::" + name(), "a finite threshold from these calibration scores",
+      detail::fail({"threshold::", name()}, "a finite threshold from these calibration scores",
                    detail::to_text(value));
     }
     return value;
   }
   /// The identifier of the rule, as its factory is called.
   std::string name() const {
-    return std::visit([](const auto& rule) { return std::string(rule.name); }, rule_);
+    return detail::visit([](const auto& rule) { return std::string(rule.name); }, rule_);
   }
   /// The rule with its parameter, for reports.
   std::string description() const {
-    return std::visit([](const auto& rule) { return rule.description(); }, rule_);
+    return detail::visit([](const auto& rule) { return rule.description(); }, rule_);
   }
   bool needs_calibration() const {
     return !std::holds_alternative<threshold::Manual>(rule_) &&

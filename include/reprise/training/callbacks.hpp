@@ -13,8 +13,8 @@ namespace reprise::inline REPRISE_ABI {
 
 namespace detail {
 
-inline void require_count(Index value, const std::string& place, const char* what) {
-  if (value < 0) fail(place, std::string(what) + " >= 0", std::to_string(value));
+inline void require_count(Index value, const Text& place, const char* what) {
+  if (value < 0) fail(place, {what, " >= 0"}, {value});
 }
 
 }  // namespace detail
@@ -64,7 +64,7 @@ struct ReduceOnPlateau {
   void operator()(TrainingEvent& event) {
     if (event.stage == TrainingStage::begin) {
       if (!(factor > 0.0 && factor < 1.0)) {
-        detail::fail("ReduceOnPlateau", "a factor between 0 and 1", std::to_string(factor));
+        detail::fail("ReduceOnPlateau", "a factor between 0 and 1", {factor});
       }
       detail::require_count(patience, "ReduceOnPlateau", "patience");
       detail::require_count(cooldown, "ReduceOnPlateau", "cooldown");

@@ -73,9 +73,8 @@ class Training {
           std::floor(static_cast<double>(windows.size()) * (1.0 - options_.validation_split)));
       if (train < 1 || train >= windows.size()) {
         fail("fit",
-             "a validation_split that leaves windows to train and to validate on (of " +
-                 std::to_string(windows.size()) + ")",
-             std::to_string(options_.validation_split));
+             {"a validation_split that leaves windows to train and to validate on (of ", windows.size(), ")"},
+             {options_.validation_split});
       }
       train_ = windows.subset(0, train);
       validation_ = windows.subset(train, windows.size() - train);
@@ -134,7 +133,7 @@ class Training {
     reprise::validate(options.optimizer);
     reprise::validate(options.loss);
     if (!(options.validation_split >= 0.0 && options.validation_split < 1.0)) {
-      fail("fit", "validation_split in [0, 1)", std::to_string(options.validation_split));
+      fail("fit", "validation_split in [0, 1)", {options.validation_split});
     }
     if (options.validation_data) {
       require_shape(network, *options.validation_data, "fit: validation_data");
@@ -145,12 +144,10 @@ class Training {
     }
     if (options.sample_weights.empty()) return;
     if (static_cast<Index>(options.sample_weights.size()) != windows.size()) {
-      fail("fit", std::to_string(windows.size()) + " sample_weights, one for each window",
-           std::to_string(options.sample_weights.size()));
+      fail("fit", {windows.size(), " sample_weights, one for each window"}, {options.sample_weights.size()});
     }
     for (const double weight : options.sample_weights) {
-      if (!(std::isfinite(weight) && weight >= 0.0))
-        fail("fit", "finite sample_weights >= 0", std::to_string(weight));
+      if (!(std::isfinite(weight) && weight >= 0.0)) fail("fit", "finite sample_weights >= 0", {weight});
     }
   }
   static void require_shape(const Sequential<Scalar>& network, const Windows& windows, const char* what) {
@@ -239,20 +236,20 @@ class Training {
   }
 
   /// Goes back to the last parameters whose loss was finite, then throws.
-  [[noreturn]] void stop_not_finite(const std::string& what, double value) {
+  [[noreturn]] void stop_not_finite(const char* what, double value) {
     if (last_finite_theta_.size() > 0) {
       theta_ = last_finite_theta_;
       state_.moments = last_finite_moments_;
     }
     throw_not_finite(what, value);
   }
-  [[noreturn]] void throw_not_finite(const std::string& what, double value) const {
+  [[noreturn]] void throw_not_finite(const char* what, double value) const {
     throw NotFiniteError(
-        "fit: expected " + what + " to stay finite, got " + std::to_string(value) + " in epoch " +
-        std::to_string(event_.epoch) + ", batch " + std::to_string(event_.batch) + " of " +
-        std::to_string(event_.batches) +
-        "; the model keeps the last parameters with a finite loss. Try a smaller learning rate, "
-        "gradient clipping, scaled inputs, or tanh instead of an unbounded activation");
+        Text{"fit: expected ", what, " to stay finite, got ", value, " in epoch ", event_.epoch, ", batch ",
+             event_.batch, " of ", event_.batches,
+             "; the model keeps the last parameters with a finite loss. Try a smaller learning rate, "
+             "gradient clipping, scaled inputs, or tanh instead of an unbounded activation"}
+            .string());
   }
 
   double learning_rate() const {
@@ -269,7 +266,7 @@ class Training {
       if (std::exchange(event_.restore_requested, false) && kept_[i].size() > 0) theta_ = kept_[i];
       const double factor = std::exchange(event_.learning_rate_factor, 1.0);
       if (!(factor >= 0.0 && std::isfinite(factor))) {
-        fail("scale_learning_rate", "a finite factor >= 0", std::to_string(factor));
+        fail("scale_learning_rate", "a finite factor >= 0", {factor});
       }
       state_.learning_rate_scale *= factor;
     }

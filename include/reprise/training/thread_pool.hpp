@@ -24,7 +24,7 @@ class ThreadPool {
     } catch (const std::exception& error) {
       const std::size_t got = threads_.size() + 1;
       stop();
-      fail("threads", std::to_string(threads), std::to_string(got) + " (" + error.what() + ")");
+      fail("threads", {threads}, {got, " (", error.what(), ")"});
     }
   }
   ThreadPool(const ThreadPool&) = delete;
