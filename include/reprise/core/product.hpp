@@ -226,8 +226,8 @@ REPRISE_DETAIL_INLINE inline void multiply_tile(Scalar* result, Index stride, St
 template <int vectors, bool large, typename Scalar>
 void multiply_panel(Scalar* result, Index stride, Index cols, Start<Scalar> start,
                     const std::array<Stretch<Scalar>, 2>& stretches) {
-  Index col = 0;
-  for (; next_tile(cols - col) == tile_cols; col += tile_cols)
+  Index col = 0;  // in tiles as `next_tile` cuts them, written out for speed
+  for (; col + tile_cols <= cols && !(tile_cols == 6 && cols - col == 8); col += tile_cols)
     multiply_tile<vectors, tile_cols, large>(result, stride, start, stretches, col);
   if constexpr (tile_cols > 4) {
     for (; col + 4 <= cols; col += 4) multiply_tile<vectors, 4, large>(result, stride, start, stretches, col);
