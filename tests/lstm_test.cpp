@@ -636,6 +636,36 @@ TEST_CASE_TEMPLATE("a batch equals its samples one by one, gradients included", 
   }
 }
 
+TEST_CASE_TEMPLATE("a large layer equals itself sample by sample, whatever is packed for its gradients",
+                   Scalar, float, double) {
+  struct Case {
+    Index inputs, units, batch;
+    double dropout;
+  };
+  // tiles of more inputs than units; blocks with masks; rows, and then columns, that are not packed
+  for (const Case& c :
+       {Case{150, 128, 3, 0.}, Case{3, 512, 2, .4}, Case{3, 129, 3, 0.}, Case{1, 128, 257, 0.}}) {
+    CAPTURE(c.inputs);
+    CAPTURE(c.units);
+    CAPTURE(c.batch);
+    LstmRun<Lstm<Scalar>> all(
+        {.units = c.units, .return_sequences = true, .dropout = c.dropout, .recurrent_dropout = c.dropout},
+        test::uniform_sequences<Scalar>(c.inputs, c.batch, 2, 9));
+    all.theta *= Scalar(.3);
+    all.context = {.training = true, .seed = 3, .step = 2, .layer = 1};
+    all.forward_with_states();
+    all.backward_with_states();
+    Vector<Scalar> sum = Vector<Scalar>::Zero(all.theta.size());
+    for (Index s = 0; s < c.batch; ++s) {
+      LstmRun<Lstm<Scalar>> one = samples_of(all, s, 1);
+      one.forward_with_states();
+      one.backward_with_states();
+      sum += one.gradient;
+    }
+    CHECK(relative_difference(sum, all.gradient) <= 10 * tolerance<Scalar>);
+  }
+}
+
 TEST_CASE_TEMPLATE("a permuted batch gives permuted outputs and the same gradient", Scalar, float, double) {
   LstmRun<Lstm<Scalar>> run({.units = 9, .return_sequences = true},
                             test::uniform_sequences<Scalar>(3, 7, 6, 9));

@@ -175,6 +175,23 @@ TEST_CASE_TEMPLATE("a sum of products whose left factor is beyond the cache", Sc
   }
 }
 
+TEST_CASE_TEMPLATE("a tiled factor gives the same bits, also where the left one is beyond the cache", Scalar,
+                   float, double) {
+  for (const Index rows : {256, 1024}) {
+    constexpr Index depth = 256, cols = 58;
+    const Stored<Scalar> left(rows, depth, false, 1), right(depth, cols, true, 2);
+    Vector<Scalar> packed(reprise::detail::packed_size<Scalar>(rows, depth)), tiles(depth * cols);
+    reprise::detail::pack(left.factor(), packed.data());
+    const auto product = [&](const Factor<Scalar>& factor) {
+      Matrix<Scalar> result = test::uniform_matrix<Scalar>(rows, cols, 3);
+      reprise::detail::multiply_packed<Scalar, 1>(result.data(), rows, rows, cols, {result.data(), rows},
+                                                  {{{packed.data(), factor}}});
+      return result;
+    };
+    CHECK((product(right.factor()) == product(reprise::detail::pack_tiles(right.factor(), tiles.data()))));
+  }
+}
+
 TEST_CASE("rows of a factor are a factor") {
   for (const bool transposed : {false, true}) {
     const Stored<double> lhs(12, 5, transposed, 1), rhs(5, 7, false, 2);

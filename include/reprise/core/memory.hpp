@@ -42,7 +42,7 @@ template <typename Scalar>
 void grow(Vector<Scalar>& memory, Index size) {
   if (memory.size() >= size) return;
   memory.resize(size);
-#if defined(__linux__)
+#if defined(MADV_HUGEPAGE)
   constexpr std::uintptr_t page = 2 * 1024 * 1024;
   const auto first = (reinterpret_cast<std::uintptr_t>(memory.data()) + page - 1) / page * page;
   const auto last = reinterpret_cast<std::uintptr_t>(memory.data() + size) / page * page;

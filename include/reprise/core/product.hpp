@@ -24,6 +24,7 @@ struct Factor {
 
   /// Rows [first, first + count) of the factor.
   Factor rows_from(Index first, Index count) const {
+    eigen_assert(!tiled);
     return {data + (transposed ? first * stride : first), count, cols, stride, transposed};
   }
 };
@@ -113,9 +114,10 @@ bool can_pack_tiles(Index rows, Index depth) {
   return rows % panel_rows<Scalar> == 0 && depth <= block_depth;
 }
 /// Packs a transposed right factor tile by tile, each row of a tile side by side: rows * cols scalars. Pays
-/// where its rows are far apart in memory and many panels read them.
+/// where its rows are far apart in memory and many panels read them. For products of this one term.
 template <typename Scalar>
 Factor<Scalar> pack_tiles(const Factor<Scalar>& right, Scalar* packed) {
+  eigen_assert(right.transposed);
   for (Index col = 0, width = 0; col < right.cols; col += width) {
     width = next_tile(right.cols - col);
     for (Index k = 0; k < right.rows; ++k) {
@@ -195,7 +197,7 @@ REPRISE_DETAIL_INLINE inline void multiply_tile(Scalar* result, Index stride, St
     };
     Index k = 0;
     if constexpr (fetches) {
-      // A register for every two k: all is fetched after 2 * vectors tiles.
+      // A register for every two k: all is fetched after 2 * vectors tiles, of which there should be so many.
       if (stretch.ahead != nullptr && col < 2 * vectors * cols) {
         const Scalar* ahead = stretch.ahead + col / cols * (stretch.depth / 2) * lanes;
         for (; k + 2 <= stretch.depth; k += 2, ahead += lanes) {
@@ -275,7 +277,8 @@ void multiply_packed(Scalar* result, Index stride, Index rows, Index cols, Start
   constexpr Index lanes = lane_count<Scalar>;
   const Index depth_of_last = terms[count - 1].right.rows;
   const bool beyond_cache = rows * depth_of_last * static_cast<Index>(sizeof(Scalar)) >= large_factor;
-  const bool large = beyond_cache || terms[count - 1].right.tiled;
+  const bool tiled = terms[count - 1].right.tiled, large = beyond_cache || tiled;
+  eigen_assert(!tiled || (count == 1 && can_pack_tiles<Scalar>(rows, depth_of_last)));
   for (Index row = 0; row < rows; row += panel_rows<Scalar>) {
     const Index panel = std::min(panel_rows<Scalar>, rows - row);
     const Index height = (panel + lanes - 1) / lanes * lanes;
@@ -295,6 +298,7 @@ void multiply_packed(Scalar* result, Index stride, Index rows, Index cols, Start
         stretches[s] = {left, right.data + done * step, depth, step, column};
         if (large) {
           stretches[s].right_tile = right.tiled ? right.rows : column;
+          // At one distance all along, so that all is fetched, whatever the stretches are.
           if (beyond_cache) stretches[s].ahead = left + std::min(right.rows, block_depth) * height;
         }
         room -= depth;

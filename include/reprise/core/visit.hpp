@@ -15,7 +15,7 @@ decltype(auto) visit(const Use& use, Variant& variant) {
   if constexpr (I + 1 < std::variant_size_v<std::remove_const_t<Variant>>) {
     if (variant.index() != I) return detail::visit<I + 1>(use, variant);
   }
-  return use(*std::get_if<I>(&variant));
+  return use(std::get<I>(variant));  // throws, as std::visit does, where it holds nothing
 }
 
 }  // namespace reprise::inline REPRISE_ABI::detail

@@ -197,13 +197,11 @@ class Lstm {
 
   /// Whether there are panels enough of dz to pay for packing what they are multiplied with.
   bool packs_tiles(Index columns) const {
-    return units() >= 128 && detail::can_pack_tiles<Scalar>(block_rows(), columns);
+    return block_rows() >= 512 && detail::can_pack_tiles<Scalar>(block_rows(), columns);
   }
 
-  static Index steps_at_once(Index T, Index B) {
-    constexpr Index columns = 256;
-    return std::clamp<Index>(columns / B, 1, T);
-  }
+  static constexpr Index columns_at_once = 256;
+  static Index steps_at_once(Index T, Index B) { return std::clamp<Index>(columns_at_once / B, 1, T); }
 
   Tape tape(Scalar* memory, Index T, Index B) const {
     const Index H = units(), I = cell_.inputs();
@@ -221,7 +219,10 @@ class Lstm {
     return t;
   }
   Scratch scratch(Scalar* memory, Index T, Index B) const {
-    const Index H = units(), I = cell_.inputs(), columns = B * steps_at_once(T, B);
+    const Index H = units(), I = cell_.inputs();
+    // No batch up to B has more; a smaller one may have more than this one.
+    const Index columns = std::min(B * T, std::max(columns_at_once, B));
+    const Index tiled_columns = std::min(columns, columns_at_once);
     detail::Carver<Scalar> carve(memory);
     Scratch s{};
     s.kernel = carve.take(blocks() * packed_block(I));
@@ -230,7 +231,7 @@ class Lstm {
     s.c = carve.take(H * B);
     s.dz = carve.take(4 * H * columns);
     s.packed_dz = carve.take(blocks() * detail::packed_size<Scalar>(block_rows(), columns));
-    if (packs_tiles(columns)) s.tiles = carve.take(std::max(I, H) * columns);
+    if (packs_tiles(tiled_columns)) s.tiles = carve.take(std::max(I, H) * tiled_columns);
     s.repeated = carve.take(4 * H * B);
     s.masked_x = carve.take(I * B);
     s.masked_h = carve.take(H * B);

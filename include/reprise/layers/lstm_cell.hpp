@@ -168,7 +168,7 @@ class LstmCell {
       const Scalar* f = i + H;
       const Scalar* g = f + H;
       const Scalar* o = g + H;
-      Scalar* di = dz + b * 4 * H;  // the derivatives of these gates' activations follow below
+      Scalar* di = dz + b * 4 * H;  // the derivatives of i, f and o follow below
       Scalar* df = di + H;
       Scalar* dg = df + H;
       Scalar* d_o = dg + H;

@@ -111,9 +111,9 @@ void update_step(const Adam& adam, OptimizerState<Scalar>& state, double learnin
 template <typename Scalar>
 void update_step(const AdamW& adam, OptimizerState<Scalar>& state, double learning_rate,
                  const Scalar* gradient, Scalar* parameters, Index size) {
-  const Adam same{
+  const Adam moments{
       .convention = adam.convention, .beta_1 = adam.beta_1, .beta_2 = adam.beta_2, .epsilon = adam.epsilon};
-  adam_step(same, state, learning_rate, adam.weight_decay, 0.0, gradient, parameters, size);
+  adam_step(moments, state, learning_rate, adam.weight_decay, 0.0, gradient, parameters, size);
 }
 
 }  // namespace detail

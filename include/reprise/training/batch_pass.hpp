@@ -48,7 +48,11 @@ class BatchPass {
                            Scalar* gradient) {
     const Index shards = prepare(batch.size()), size = network_->parameters().size();
     const Index groups = std::min(shards, most_groups);
-    while (static_cast<Index>(gradients_.size()) + 1 < groups) grow(gradients_.emplace_back(), size);
+    while (static_cast<Index>(gradients_.size()) + 1 < groups) {
+      Vector<Scalar> next;
+      grow(next, size);
+      gradients_.push_back(std::move(next));
+    }
     const double scale = 1.0 / static_cast<double>(batch.size());
     pool_.run(groups, [&](Index group, int worker) {
       const FlushDenormals flush;
