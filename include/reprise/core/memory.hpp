@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstdint>
+#include <memory>
 
 #include "sequences.hpp"
 
@@ -43,11 +43,11 @@ void grow(Vector<Scalar>& memory, Index size) {
   if (memory.size() >= size) return;
   memory.resize(size);
 #if defined(MADV_HUGEPAGE)
-  constexpr std::uintptr_t page = 2 * 1024 * 1024;
-  const auto first = (reinterpret_cast<std::uintptr_t>(memory.data()) + page - 1) / page * page;
-  const auto last = reinterpret_cast<std::uintptr_t>(memory.data() + size) / page * page;
+  constexpr std::size_t page = std::size_t{2} * 1024 * 1024;
+  void* first = memory.data();
+  std::size_t room = static_cast<std::size_t>(size) * sizeof(Scalar);
   // Advice only: where the system does not take it, nothing changes.
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+  if (std::align(page, page, first, room) != nullptr) madvise(first, room / page * page, MADV_HUGEPAGE);
 #endif
 }
 

@@ -65,7 +65,7 @@ inline constexpr int tile_cols = register_bytes == 64 ? 6 : 3;
 inline constexpr Index block_depth = 256;
 
 /// Bytes of a packed factor from which on it is taken not to be in the second-level cache any more.
-inline constexpr Index large_factor = 1024 * 1024;
+inline constexpr Index large_factor = Index{1024} * 1024;
 
 /// Scalars that a packed factor takes: its rows up to whole registers.
 template <typename Scalar>
@@ -198,7 +198,7 @@ REPRISE_DETAIL_INLINE inline void multiply_tile(Scalar* result, Index stride, St
     Index k = 0;
     if constexpr (fetches) {
       // A register for every two k: all is fetched after 2 * vectors tiles, of which there should be so many.
-      if (stretch.ahead != nullptr && col < 2 * vectors * cols) {
+      if (stretch.ahead != nullptr && col < Index{2} * vectors * cols) {
         const Scalar* ahead = stretch.ahead + col / cols * (stretch.depth / 2) * lanes;
         for (; k + 2 <= stretch.depth; k += 2, ahead += lanes) {
           add(0);

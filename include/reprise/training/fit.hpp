@@ -244,12 +244,12 @@ class Training {
     throw_not_finite(what, value);
   }
   [[noreturn]] void throw_not_finite(const char* what, double value) const {
-    throw NotFiniteError(
-        Text{"fit: expected ", what, " to stay finite, got ", value, " in epoch ", event_.epoch, ", batch ",
-             event_.batch, " of ", event_.batches,
-             "; the model keeps the last parameters with a finite loss. Try a smaller learning rate, "
-             "gradient clipping, scaled inputs, or tanh instead of an unbounded activation"}
-            .string());
+    constexpr const char* advice =
+        "; the model keeps the last parameters with a finite loss. Try a smaller learning rate, "
+        "gradient clipping, scaled inputs, or tanh instead of an unbounded activation";
+    throw NotFiniteError(Text{"fit: expected ", what, " to stay finite, got ", value, " in epoch ",
+                              event_.epoch, ", batch ", event_.batch, " of ", event_.batches, advice}
+                             .string());
   }
 
   double learning_rate() const {
