@@ -111,9 +111,9 @@ class Networks {
  public:
   static constexpr Index code_sizes[] = {4, 8, 16};
   static constexpr Index patch = 5;
-  /// What finds left-out clusters of normal beats best among beats held out for thresholds
-  /// (ecg5000_study.cpp), by a hair before 1: near the plain squared error, since 1,635 beats are few for a
-  /// 140 x 140 covariance.
+  /// What found left-out clusters of normal beats best among beats held out for thresholds
+  /// (ecg5000_study.cpp) when it was chosen, by a hair before 1, which has led since: near the plain squared
+  /// error, since 1,635 beats are few for a 140 x 140 covariance.
   static constexpr double usual_shrinkage = 0.95;
 
   void fit(const Windows& beats, Index seed, const Options& options) {
