@@ -417,41 +417,39 @@ TEST_CASE("gradients of a single step and of a single unit") {
   check_lstm_gradients(one_unit);
 }
 
+enum class Column { first, last };
+
+/// Rows [first, first + count) of each gate in one column of every tensor, and the input: of layers too large
+/// to vary every weight.
+void check_some_gradients(LstmRun<Lstm<double>>& run, Column column, Index first, Index count) {
+  const Index H = run.layer.units();
+  run.theta *= .3;
+  run.loss();
+  run.backward_with_states();
+  const auto loss = [&] { return run.loss(); };
+  for (const auto& info : run.table) {
+    const Index col = column == Column::first ? 0 : run.tensor(info, run.theta).cols() - 1;
+    for (Index gate = 0; gate < 4; ++gate) {
+      test::check_gradient(info.name + ", gate " + gate_names[gate],
+                           run.tensor(info, run.theta).block(gate * H + first, col, count, 1),
+                           run.tensor(info, run.gradient).block(gate * H + first, col, count, 1), loss);
+    }
+  }
+  test::check_gradient("input", run.x.values(), run.dx.values(), loss);
+}
+
 TEST_CASE("gradients of a layer of more than one panel of rows") {
   for (const bool go_backwards : {false, true}) {
     LstmRun<Lstm<double>> run({.units = 65, .return_sequences = true, .go_backwards = go_backwards},
                               test::uniform_sequences<double>(3, 3, 4, 9));
-    run.theta *= .3;
-    run.loss();
-    run.backward_with_states();
-    const auto loss = [&] { return run.loss(); };
-    for (const auto& info : run.table) {
-      for (Index gate = 0; gate < 4; ++gate) {
-        test::check_gradient(info.name + ", gate " + gate_names[gate],
-                             run.tensor(info, run.theta).block(gate * 65, 0, 65, 1),
-                             run.tensor(info, run.gradient).block(gate * 65, 0, 65, 1), loss);
-      }
-    }
-    test::check_gradient("input", run.x.values(), run.dx.values(), loss);
+    check_some_gradients(run, Column::first, 0, 65);
   }
 }
 
 TEST_CASE("gradients of a layer so large that what dz is multiplied with is packed too") {
   LstmRun<Lstm<double>> run({.units = 128, .return_sequences = true},
                             test::uniform_sequences<double>(2, 2, 4, 9));
-  run.theta *= .3;
-  run.loss();
-  run.backward_with_states();
-  const auto loss = [&] { return run.loss(); };
-  for (const auto& info : run.table) {
-    const Index last = run.tensor(info, run.theta).cols() - 1;
-    for (Index gate = 0; gate < 4; ++gate) {
-      test::check_gradient(info.name + ", gate " + gate_names[gate],
-                           run.tensor(info, run.theta).block(gate * 128 + 100, last, 28, 1),
-                           run.tensor(info, run.gradient).block(gate * 128 + 100, last, 28, 1), loss);
-    }
-  }
-  test::check_gradient("input", run.x.values(), run.dx.values(), loss);
+  check_some_gradients(run, Column::last, 100, 28);
 }
 
 TEST_CASE("gradients through two layers, one on the other") {

@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "../core/visit.hpp"
 #include "../models/autoencoder.hpp"
 #include "json.hpp"
 
@@ -231,7 +232,7 @@ void write_fields(const T& value, OrderedJson& object) {
 }
 template <typename... Kinds>
 OrderedJson to_json(const std::variant<Kinds...>& value) {
-  return std::visit(
+  return detail::visit(
       [](const auto& kind) {
         OrderedJson object = {{"kind", kind_name<std::decay_t<decltype(kind)>>}};
         write_fields(kind, object);

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/visit.hpp"
 #include "../outliers/mahalanobis.hpp"
 #include "../outliers/outlier_scorer.hpp"
 #include "../outliers/spot.hpp"
@@ -71,7 +72,7 @@ inline std::vector<double> json_numbers(const Json& json, const std::string& pla
 inline OrderedJson rule_json(const Threshold& threshold) {
   OrderedJson json;
   json["rule"] = threshold.name();
-  std::visit(
+  detail::visit(
       [&](const auto& rule) {
         using Rule = std::decay_t<decltype(rule)>;
         if constexpr (std::same_as<Rule, threshold::Manual>) {

@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "../core/visit.hpp"
 #include "../models/autoencoder.hpp"
 #include "safetensors_file.hpp"
 
@@ -76,7 +77,7 @@ void for_each_moment(const Optimizer& optimizer, State& state, const Use& use) {
   auto& [first, second, velocity, step] = state;
   using Scalar = typename std::remove_cvref_t<decltype(first)>::Scalar;
   constexpr Scalar lowest = std::numeric_limits<Scalar>::lowest();
-  const Remembers used = std::visit([](const auto& kind) { return remembers(kind); }, optimizer);
+  const Remembers used = detail::visit([](const auto& kind) { return remembers(kind); }, optimizer);
   if (used.first) use("optimizer.first.", first, lowest);
   if (used.second) use("optimizer.second.", second, Scalar(0));
   if (used.velocity) use("optimizer.velocity.", velocity, lowest);
