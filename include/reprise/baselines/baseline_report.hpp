@@ -22,7 +22,8 @@
 #include "pca.hpp"
 #include "simple.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// The window scores of one method. Those of two methods compare where both are mean squared errors.
 struct MethodScores {
@@ -165,4 +166,5 @@ inline BaselineTable baseline_report(const MethodScores& model, const Windows& t
   return table;
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -10,7 +10,9 @@
 #include "../core/windows.hpp"
 
 // Windows as columns: what a baseline sees.
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 /// Values of one window: length * features.
 inline Index flat_size(const Windows& windows) { return windows.length() * windows.features(); }
@@ -75,4 +77,6 @@ inline void require_fitted_to(bool is_fitted, const SequenceShape& fitted, const
 /// Windows that a baseline reads at once.
 inline constexpr Index flat_block = 256;
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

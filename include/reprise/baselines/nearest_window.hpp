@@ -14,7 +14,8 @@
 #include "../core/windows.hpp"
 #include "flat_windows.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 struct NearestWindowOptions {
   /// How many of the nearest training windows count.
@@ -167,4 +168,5 @@ class NearestWindowBaseline {
   Vector<float> squares_;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

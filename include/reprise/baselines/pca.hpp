@@ -10,7 +10,8 @@
 #include "../core/windows.hpp"
 #include "flat_windows.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 struct PcaBaselineOptions {
   Index components = 4;
@@ -112,4 +113,5 @@ class PcaBaseline {
   double explained_ = 0.0;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

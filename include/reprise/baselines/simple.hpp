@@ -5,7 +5,8 @@
 #include "../core/windows.hpp"
 #include "flat_windows.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// Every window is reconstructed as the mean training window: its error is that of knowing nothing but where
 /// in a window a value lies.
@@ -51,4 +52,5 @@ class PersistenceBaseline {
   }
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

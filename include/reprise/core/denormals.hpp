@@ -6,7 +6,9 @@
 
 #include "version.hpp"
 
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 /// While it lives, this thread takes numbers too small for a normal exponent (floats below 1e-38) for zero,
 /// as TensorFlow and XLA do. Moments of units that get no gradient any more decay to such numbers, gradients
@@ -32,4 +34,6 @@ class [[maybe_unused]] FlushDenormals {
 #endif
 };
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

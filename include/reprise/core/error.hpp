@@ -7,7 +7,8 @@
 
 #include "version.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// What wrong use throws. The message names the place, what was expected and what came.
 class Error : public std::runtime_error {
@@ -104,4 +105,5 @@ inline void require_rate(double rate, const Text& place, const char* what) {
 }
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

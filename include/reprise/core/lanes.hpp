@@ -15,7 +15,9 @@
 
 // Neighbouring values as one register of this processor holds them, by the vector extension of g++ and
 // clang++: arithmetic on `Lanes` is arithmetic on each of its values, whatever the level of optimisation.
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 #if defined(__AVX512F__)
 inline constexpr Index register_bytes = 64;
@@ -227,4 +229,6 @@ class LaneSum {
   Sums sums_{};
 };
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

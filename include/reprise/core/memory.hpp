@@ -8,7 +8,9 @@
 #include <sys/mman.h>
 #endif
 
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 /// The next multiple of 16 scalars: whatever starts there is aligned for every packet when its buffer is.
 inline Index whole_packets(Index count) { return (count + 15) / 16 * 16; }
@@ -56,4 +58,6 @@ using MatrixMap = Eigen::Map<Matrix<Scalar>, Eigen::Unaligned, Eigen::OuterStrid
 template <typename Scalar>
 using ConstMatrixMap = Eigen::Map<const Matrix<Scalar>, Eigen::Unaligned, Eigen::OuterStride<>>;
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -5,7 +5,8 @@
 
 #include "sequences.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// One named tensor within the contiguous vector of all parameters.
 ///
@@ -50,4 +51,5 @@ class ParameterTable {
   Index size_ = 0;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

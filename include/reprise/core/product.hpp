@@ -10,7 +10,9 @@
 // blocking from the caches it finds; here nothing is allocated, and the same shapes give the same bits on any
 // machine of one kind. A left factor that is used many times (an LSTM's weights, once a step) is packed once.
 // With REPRISE_PLAIN_KERNELS the same functions are written in plain Eigen, for tests to compare.
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 /// A column-major matrix factor, read as it stands or transposed, or a right factor from `pack_tiles`.
 template <typename Scalar>
@@ -423,4 +425,6 @@ void multiply(Scalar* result, Index stride, Start<Scalar> start, const Factor<Sc
   multiply_packed<Scalar, 1>(result, stride, left.rows, right.cols, start, {{{scratch, right}}});
 }
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

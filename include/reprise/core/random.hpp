@@ -8,7 +8,9 @@
 
 #include "version.hpp"
 
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 /// Philox4x32-10, the counter-based generator of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3"
 /// (SC 2011): a pure function of counter and key, so that any thread can draw any number without a state to
@@ -97,4 +99,6 @@ void shuffle(Container& items, RandomStream& random) {
   }
 }
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -7,7 +7,8 @@
 #include "error.hpp"
 #include "version.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 using Index = Eigen::Index;
 
@@ -107,4 +108,5 @@ class Sequences {
   Index steps_ = 0;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -6,7 +6,9 @@
 
 #include "version.hpp"
 
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 /// use(what the variant holds), as std::visit, whose tables of functions take far longer to compile than a
 /// few comparisons.
@@ -18,4 +20,6 @@ decltype(auto) visit(const Use& use, Variant& variant) {
   return use(std::get<I>(variant));  // throws, as std::visit does, where it holds nothing
 }
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -12,7 +12,8 @@
 #include "sequences.hpp"
 #include "visit.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 struct WindowOptions {
   /// Time steps in a window.
@@ -256,4 +257,5 @@ Sequences<Scalar> points_of(const Windows& windows, const Sequences<Scalar>& rec
   return result;
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

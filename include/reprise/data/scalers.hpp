@@ -17,7 +17,8 @@
 // vector or span of float, double or integers (one feature), or an Eigen matrix with one row per time step
 // and one column per feature. What comes back has the same form; integers become double. All is computed in
 // double.
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 namespace detail {
 
 template <typename T>
@@ -246,4 +247,5 @@ class MinMaxScaler : public detail::AffineScaler<MinMaxScaler> {
   }
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -17,7 +17,8 @@
 #include "../training/thread_pool.hpp"
 #include "window_lengths.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 struct SeriesDetectorOptions {
   /// Of the windows, in points, no two alike; empty: `choose_window_lengths` of the training series.
@@ -337,4 +338,5 @@ class SeriesDetector {
   State state_;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

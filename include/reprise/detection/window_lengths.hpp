@@ -18,7 +18,8 @@
 #include "../outliers/in_blocks.hpp"
 
 // How long the windows of a series should be, from a normal stretch of it alone.
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 struct WindowLengthOptions {
   /// The length that is long enough for a series in which longer windows have nothing more to say.
@@ -204,4 +205,5 @@ WindowLengths choose_window_lengths(const Series& training, const WindowLengthOp
   return detail::choose_lengths(StandardScaler().fit(series).transform(series), options);
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -15,7 +15,9 @@
 
 #include "../core/error.hpp"
 
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 /// A file that comes into being as a whole: what is written goes to a temporary file in the same directory,
 /// which `commit` brings to the disk and gives the name. Until then a file of that name stays as it is, and
@@ -94,4 +96,6 @@ class AtomicFile {
   bool committed_ = false;
 };
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -22,7 +22,9 @@
 // each field, an enumerator its name, a variant an object whose member "kind" says which. Each struct's
 // fields are listed once, for both directions. Reading trusts nothing: every member must be there, once, with
 // the right type, and no other.
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 /// What a file says of the training besides the moments.
 struct TrainingConfiguration {
@@ -367,4 +369,6 @@ inline double parameter_count(const AutoencoderOptions& options) {
   return count + features * (inputs + 1.0);
 }
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

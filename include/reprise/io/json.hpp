@@ -8,7 +8,9 @@
 #include "../core/error.hpp"
 
 // JSON from files that nobody vouches for.
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 /// Throws `FileError` with "<place>: expected <expected>, got <got>".
 [[noreturn]] inline void fail_file(const std::string& place, const std::string& expected,
@@ -55,4 +57,6 @@ inline Json parse_json(const std::string& text, const std::string& place) {
   }
 }
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

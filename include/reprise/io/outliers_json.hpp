@@ -28,7 +28,8 @@
 // Thresholds, scorers and rules over streams as JSON. Needs nlohmann_json. Numbers come back as the same
 // bits. Reading trusts nothing: every member must be there, once, with the right type and a value that makes
 // sense, and no other; else `FileError` names the place.
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 namespace detail {
 
 inline constexpr std::array<const char*, 3> statistic_names{"max", "mean", "median"};
@@ -395,4 +396,5 @@ T load(const std::filesystem::path& path) {
   return from_json_text<T>(detail::read_text_file(path), path.string());
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -22,7 +22,8 @@
 // optimizer.velocity... where there is such a moment. Of the metadata, "format", "format_version" and "model"
 // tell what file it is; "options" is the model's configuration and "training" that of the optimizer with its
 // counters, both JSON. Other entries are left for others to use.
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 struct SaveOptions {
   /// Also what a further fit goes on from: the optimizer's configuration, moments and counters. Makes the
@@ -203,4 +204,5 @@ Model load(const std::filesystem::path& path) {
   });
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -23,7 +23,9 @@
 //
 // little endian, tensors row-major, offsets counted from the start of the data, which the tensors fill
 // without gaps.
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 static_assert(std::endian::native == std::endian::little, "the bytes of a file are used as they stand");
 static_assert(std::numeric_limits<float>::is_iec559 && std::numeric_limits<double>::is_iec559);
@@ -276,4 +278,6 @@ class SafetensorsReader {
   std::map<std::string, Tensor> tensors_;
 };
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

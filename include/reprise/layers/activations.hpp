@@ -11,7 +11,8 @@
 #include "../core/memory.hpp"
 #include "fast_activations.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// The elementwise functions a layer may apply; Keras's names and definitions.
 enum class Activation {
@@ -194,4 +195,5 @@ inline Activation activation_from_name(std::string_view name) {
   detail::fail("activation", "a known name such as tanh, relu or sigmoid", std::string(name));
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

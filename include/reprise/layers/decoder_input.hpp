@@ -4,7 +4,8 @@
 
 // What a decoder reads that starts from the encoder's state and so needs no code: in the place of
 // `RepeatVector`, with the same input, the code, which they leave aside.
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 namespace detail {
 
@@ -88,4 +89,5 @@ class PreviousValue : public detail::CodelessInput<Scalar> {
   bool reversed_;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -5,7 +5,8 @@
 #include "initializers.hpp"
 #include "layer.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// A dense layer's configuration, in Keras's names and defaults.
 struct DenseOptions {
@@ -129,4 +130,5 @@ class Dense {
 template <typename Scalar, int Inputs = Eigen::Dynamic, int Units = Eigen::Dynamic>
 using TimeDistributed = Dense<Scalar, Inputs, Units>;
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -3,7 +3,8 @@
 #include "../core/lanes.hpp"
 #include "layer.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// Sets a share `rate` of its input to zero in training and scales the rest by 1 / (1 - rate) (Srivastava et
 /// al. 2014); every step has a mask of its own. Does nothing at inference. Output has the input's shape.
@@ -57,4 +58,5 @@ class Dropout {
   double rate_;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

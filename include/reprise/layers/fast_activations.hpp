@@ -4,7 +4,9 @@
 
 // tanh, sigmoid and relu of as many floats as a register holds, with derivatives written in outputs. tanh and
 // sigmoid are a rational function whose largest absolute error over all floats is below 5e-7.
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 using FloatLanes = Lanes<float>;
 
@@ -52,4 +54,6 @@ struct FastRelu {
   }
 };
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -7,7 +7,8 @@
 #include "../core/memory.hpp"
 #include "../core/random.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// How a tensor gets its first values; Keras's names and, for matrices, definitions (a bias counts as n x 1
 /// here). Made by the functions of namespace `initializer`.
@@ -121,4 +122,5 @@ void initialize(const Initializer& how, Eigen::Map<Matrix<Scalar>> weights, Rand
 }
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -9,7 +9,8 @@
 #include "../core/random.hpp"
 #include "../core/sequences.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// What a call of a layer needs besides its numbers.
 struct LayerContext {
@@ -71,4 +72,5 @@ void draw_dropout_mask(double rate, Index features, Index batch, Purpose purpose
 }
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -2,7 +2,8 @@
 
 #include "lstm_cell.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// The states of an LSTM layer that a caller may hand in or ask for, H x batch each; null where not wanted. A
 /// missing initial state is zero, a missing gradient of a final state likewise.
@@ -443,4 +444,5 @@ class Lstm {
   LstmCell<Scalar, Inputs, Units> cell_;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -9,7 +9,8 @@
 #include "layer.hpp"
 #include "lstm_kernels.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// One LSTM layer's configuration, in Keras's names and defaults.
 struct LstmOptions {
@@ -203,4 +204,5 @@ class LstmCell {
   LstmOptions options_;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

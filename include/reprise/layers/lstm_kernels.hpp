@@ -5,7 +5,9 @@
 // The elementwise half of an LSTM step in float, fused: each unit's four gates, cell and state are computed
 // in registers in one pass over the step, as many units at a time as a register holds. The plain version,
 // which says what is meant, is in `LstmCell`; tests hold the two together.
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 /// What a step makes of the preactivations and the cell before.
 struct GateLanes {
@@ -77,4 +79,6 @@ bool with_fused_gates(Activation activation, Activation recurrent_activation, Us
   return false;
 }
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -6,7 +6,8 @@
 #include "dense.hpp"
 #include "lstm_cell.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// An LSTM layer and a dense layer on its state, one sample at a time, for code that must answer in time: the
 /// sizes are known to the compiler, weights and state are inside the object, and `step` neither allocates nor
@@ -186,4 +187,5 @@ class LstmStream {
   Output output_bias_, output_;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

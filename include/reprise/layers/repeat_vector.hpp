@@ -3,7 +3,8 @@
 #include "../core/lanes.hpp"
 #include "layer.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// Shows the same vector at each of `steps` steps; its gradient is the sum over the steps. Input F x batch x
 /// 1, output F x batch x steps.
@@ -45,4 +46,5 @@ class RepeatVector {
   Index steps_;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

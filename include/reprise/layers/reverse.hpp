@@ -2,7 +2,8 @@
 
 #include "layer.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// The same steps from the last to the first: y(t) = x(T - 1 - t).
 template <typename Scalar_>
@@ -31,4 +32,5 @@ class Reverse {
   }
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -12,7 +12,8 @@
 #include "repeat_vector.hpp"
 #include "reverse.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 template <typename Scalar>
 using AnyLayer = std::variant<Lstm<Scalar>, Dense<Scalar>, RepeatVector<Scalar>, Dropout<Scalar>,
@@ -323,4 +324,5 @@ class Sequential {
   Index state_size_ = 0;  // of a sample
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

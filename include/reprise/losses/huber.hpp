@@ -2,7 +2,8 @@
 
 #include "../core/lanes.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// With e = prediction - target: e^2 / 2 where |e| <= delta, delta |e| - delta^2 / 2 beyond, averaged over
 /// steps and features. Huber, "Robust estimation of a location parameter" (1964), as Keras's and PyTorch's
@@ -29,4 +30,5 @@ Lanes<Scalar> element_slope(const Huber& huber, const Lanes<Scalar>& e) {
 }
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -4,7 +4,8 @@
 
 #include "../core/lanes.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// log(cosh(e)) with e = prediction - target, averaged over steps and features: about e^2 / 2 for small
 /// errors and |e| - log 2 for large ones. Keras's `log_cosh`.
@@ -33,4 +34,5 @@ Lanes<Scalar> element_slope(const LogCosh&, const Lanes<Scalar>& e) {
 }
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

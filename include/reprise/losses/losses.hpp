@@ -15,7 +15,8 @@
 #include "mean_absolute_error.hpp"
 #include "mean_squared_error.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// What training makes small: a function of e = prediction - target at each step and feature of each sample.
 using Loss = std::variant<MeanSquaredError, MeanAbsoluteError, Huber, LogCosh>;
@@ -152,4 +153,5 @@ double loss_value(const Loss& loss, const Sequences<Scalar>& prediction, const S
   return loss_value(loss, prediction.view(), target.view(), sample_weights);
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -2,7 +2,8 @@
 
 #include "../core/lanes.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// |e| with e = prediction - target, averaged over steps and features. Keras's `mean_absolute_error`;
 /// PyTorch's `L1Loss` is the same. The derivative at e = 0 is taken as 0.
@@ -23,4 +24,5 @@ Lanes<Scalar> element_slope(const MeanAbsoluteError&, const Lanes<Scalar>& e) {
 }
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -2,7 +2,8 @@
 
 #include "../core/lanes.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// e^2 with e = prediction - target, averaged over steps and features. Keras's `mean_squared_error`;
 /// PyTorch's `MSELoss` is the same.
@@ -22,4 +23,5 @@ Lanes<Scalar> element_slope(const MeanSquaredError&, const Lanes<Scalar>& e) {
 }
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -6,7 +6,8 @@
 #include "../training/fit.hpp"
 #include "summary.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// What the first decoder layer reads at each step.
 enum class DecoderInput {
@@ -337,4 +338,5 @@ class Autoencoder {
   TrainingState<Scalar> training_;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -8,7 +8,8 @@
 
 #include "../core/sequences.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// The table of a model's layers that Keras's `summary` prints. A value: print it with `<<`.
 struct Summary {
@@ -60,4 +61,5 @@ struct Summary {
   }
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

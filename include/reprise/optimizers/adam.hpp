@@ -9,7 +9,8 @@
 #include "learning_rate.hpp"
 #include "state.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// Kingma and Ba, "Adam: a method for stochastic optimization" (2015). With gradient g and t = 1 in the first
 /// step:
@@ -117,4 +118,5 @@ void update_step(const AdamW& adam, OptimizerState<Scalar>& state, double learni
 }
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

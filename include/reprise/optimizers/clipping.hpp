@@ -9,7 +9,8 @@
 #include "../core/parameters.hpp"
 #include "convention.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 struct NoClip {
   friend bool operator==(const NoClip&, const NoClip&) = default;
@@ -100,4 +101,5 @@ void clip_gradient(const GlobalClipNorm& clip, const ParameterTable& table, Scal
 }
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

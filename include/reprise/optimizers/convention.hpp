@@ -6,7 +6,8 @@
 
 #include "../core/error.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// Whose meaning an optimizer follows where two well-known libraries differ. It stands first in each
 /// optimizer's options, since the defaults of those after it follow from it: `Adam{.convention =
@@ -38,4 +39,5 @@ inline void require_decay(double value, const Text& place, const char* what) {
 }
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

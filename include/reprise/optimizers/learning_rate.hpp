@@ -13,7 +13,8 @@
 #include "../core/visit.hpp"
 #include "convention.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// initial_learning_rate * decay_rate^(step / decay_steps): Keras's `ExponentialDecay`.
 struct ExponentialDecay {
@@ -110,4 +111,5 @@ inline double rate_at(const LearningRate& rate, Index step) {
   return detail::visit([&](const auto& schedule) { return detail::rate_at(schedule, step); }, rate.value);
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -17,7 +17,8 @@
 #include "sgd.hpp"
 #include "state.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// How parameters follow their gradient: the options, compared by value. What is remembered is an
 /// `OptimizerState`.
@@ -96,4 +97,5 @@ void apply_update(const Optimizer& optimizer, const ParameterTable& table, Optim
   ++state.step;
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -8,7 +8,8 @@
 #include "learning_rate.hpp"
 #include "state.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// Tieleman and Hinton, "Lecture 6.5: rmsprop" (2012), with Graves' centered variant (2013). With gradient g:
 ///
@@ -81,4 +82,5 @@ void update_step(const RmsProp& rms_prop, OptimizerState<Scalar>& state, double 
 }
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

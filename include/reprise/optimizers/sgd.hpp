@@ -8,7 +8,8 @@
 #include "learning_rate.hpp"
 #include "state.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// Stochastic gradient descent. Without momentum theta <- theta - lr g; with it
 ///
@@ -66,4 +67,5 @@ void update_step(const Sgd& sgd, OptimizerState<Scalar>& state, double learning_
 }
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -2,7 +2,8 @@
 
 #include "../core/sequences.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// What an optimizer remembers between two steps. Each vector has one entry per parameter, or none where the
 /// optimizer has no use for it; `initial_state` makes one. A plain value: copy it to keep it.
@@ -28,4 +29,5 @@ struct Remembers {
 };
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

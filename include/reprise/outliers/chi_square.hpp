@@ -8,7 +8,8 @@
 #include "../core/sequences.hpp"
 #include "statistics.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// P(X > x) for X chi-squared with m degrees of freedom: the upper incomplete gamma function Q(m / 2, y), y =
 /// x / 2, which has m / 2 terms for a whole m (Abramowitz and Stegun 26.4.4 and 26.4.5):
@@ -40,4 +41,5 @@ inline double chi_square_tail(double x, Index m) {
   return std::min(1.0, is_odd ? std::erfc(std::sqrt(y)) + tail : tail);
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -15,7 +15,8 @@
 #include "statistics.hpp"
 #include "thresholds.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// What each rule makes of the same scores.
 struct ThresholdTable {
@@ -107,4 +108,5 @@ inline ThresholdTable compare_thresholds(std::span<const double> calibration, st
   return table;
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

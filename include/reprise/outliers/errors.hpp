@@ -16,7 +16,8 @@
 // of windows of the same shape; it throws when they do not, and names the place of the first NaN or infinity
 // in a reconstruction or input. Neither is copied as a whole. Errors are those of points: where the input's
 // windows have patches, its reconstruction is taken apart, and padding is no error.
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// Another library's array of windows, seen through a view: (windows, steps, features) row-major, as NumPy,
 /// Keras and PyTorch (batch_first) hold it.
@@ -253,4 +254,5 @@ Matrix<double> mean_absolute_errors_per_feature(const Input& input, const Recons
   return detail::mean_errors_per_feature<detail::Absolute>(input, reconstruction);
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

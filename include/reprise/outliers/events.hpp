@@ -11,7 +11,8 @@
 #include "outlier_scorer.hpp"
 #include "statistics.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 struct EventOptions {
   /// Runs of outliers with at most this many points between them are one event.
@@ -115,4 +116,5 @@ inline std::vector<Event> find_events(std::span<const double> scores, double thr
   return find_events(OutlierScorer(threshold::manual(threshold)).score(scores), options, p_values);
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

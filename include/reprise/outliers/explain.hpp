@@ -13,7 +13,8 @@
 #include "scores.hpp"
 #include "statistics.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// Why a window scored as it did. Matrices are steps x features.
 struct Explanation {
@@ -111,4 +112,5 @@ Explanation explain(const Input& input, const Reconstruction& reconstruction, In
   return result;
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

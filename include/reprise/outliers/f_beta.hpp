@@ -11,7 +11,9 @@
 #include "metrics.hpp"
 #include "statistics.hpp"
 
-namespace reprise::inline REPRISE_ABI::threshold {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace threshold {
 
 /// The threshold with the largest F_beta on labelled scores that the rule carries with it; the larger one of
 /// two that are as good. Needs no calibration scores. It knows the labelled outliers and promises nothing of
@@ -48,4 +50,6 @@ inline FBeta f_beta(double beta, std::vector<double> scores, Labels labels) {
   return {beta, std::move(scores), std::move(labels)};
 }
 
-}  // namespace reprise::inline REPRISE_ABI::threshold
+}  // namespace threshold
+}  // namespace REPRISE_ABI
+}  // namespace reprise

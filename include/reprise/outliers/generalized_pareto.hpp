@@ -11,7 +11,8 @@
 #include "../core/sequences.hpp"
 #include "statistics.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// The generalised Pareto distribution of what lies above a high threshold:
 ///   P(Y > y) = (1 + shape y / scale)^(-1 / shape), exp(-y / scale) for shape 0.
@@ -134,4 +135,5 @@ inline GeneralizedPareto fit_generalized_pareto(std::span<const double> excesses
   return detail::fit_excesses_in_place(scaled);
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

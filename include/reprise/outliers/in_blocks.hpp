@@ -20,7 +20,8 @@
 // `reconstruct` is a model or baseline with a member `reconstruct(windows)`, or any callable: it is handed a
 // block of the windows as `Windows` and returns its reconstruction (`Sequences`, `WindowArray`). A window's
 // reconstruction must not depend on the block that it lies in.
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// What comes first where a point has errors in many windows.
 enum class PointOrder {
@@ -163,4 +164,5 @@ std::vector<double> point_scores_in_blocks(const Windows& windows, const Reconst
   return std::move(fold).scores();
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -10,7 +10,8 @@
 #include "../core/error.hpp"
 #include "../core/sequences.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 namespace detail {
 
 template <typename Range>
@@ -72,4 +73,5 @@ inline void require_both_classes(const Labels& labels, const Text& place) {
 }
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -12,7 +12,8 @@
 #include "point_scores.hpp"
 #include "statistics.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 struct MahalanobisOptions {
   /// Added to each variance: ridge * I, in units of a squared error.
@@ -194,4 +195,5 @@ Matrix<double> point_error_vectors(const WindowGrid& grid, const Input& input,
   return result;
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

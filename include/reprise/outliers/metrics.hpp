@@ -14,7 +14,8 @@
 
 // How good scores and decisions are where the truth is known: of points, of windows (a score and a label
 // each), and of events (ranges). Scores may be any numbers but NaN, infinity included; higher is stranger.
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// Decisions against labels. The ratios follow scikit-learn; one that has no meaning for lack of a class
 /// throws.
@@ -276,4 +277,5 @@ EventTable event_table(const std::vector<Range>& events, const Labels& labels) {
   return event_table(std::span<const Range>(events), std::span<const IndexRange>(ranges));
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -11,7 +11,8 @@
 #include "statistics.hpp"
 #include "thresholds.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// What is said of one score.
 struct Verdict {
@@ -96,4 +97,5 @@ class OutlierScorer {
   std::optional<double> threshold_;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

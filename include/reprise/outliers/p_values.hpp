@@ -26,7 +26,8 @@
 // Windows that overlap are not exchangeable: thin them (stride >= length) for calibration. Serial correlation
 //   remains, and with it a promise that holds only about.
 // Beyond the calibration scores, with a fitted tail: an extrapolation, without the conformal promise.
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 namespace threshold {
 
 /// Flags the scores whose conformal p-value is at most alpha: a normal score is flagged with a probability of
@@ -259,4 +260,5 @@ class OnlinePValues {
   std::uint64_t steps_ = 0;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -15,7 +15,8 @@
 // to the end of the last has one; the first and the last points are held by fewer windows. A point's score
 // depends on the windows that hold it and on nothing after them, to the last bit. A tail window
 // (`WindowOptions::tail_window`) scores only the points that no regular window holds.
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// Where windows lie, for those who have no `Windows`: window i starts at point i * stride.
 struct WindowGrid {
@@ -227,4 +228,5 @@ inline std::vector<double> point_scores(const WindowGrid& windows,
   return detail::fold_point_scores(windows, step_errors, aggregate);
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

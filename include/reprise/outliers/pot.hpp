@@ -11,7 +11,8 @@
 #include "generalized_pareto.hpp"
 #include "statistics.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// Peaks over threshold: what a sample says of values beyond its own. Above `threshold` lie `excesses` of
 /// `count` values, distributed as `beyond`.
@@ -111,4 +112,5 @@ class Pot {
 inline Pot pot(double risk, double level = 0.98) { return Pot(risk, level); }
 
 }  // namespace threshold
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

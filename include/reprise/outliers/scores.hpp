@@ -14,7 +14,8 @@
 #include "statistics.hpp"
 
 // Scores by any aggregation. The means of errors.hpp are the common ones, and faster.
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 enum class ErrorMeasure {
   /// (x - y)^2
@@ -125,4 +126,5 @@ Matrix<double> feature_scores(const Input& input, const Reconstruction& reconstr
   return scores;
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -18,7 +18,8 @@
 // Thresholds that learn from a stream: Siffer et al., "Anomaly detection in streams with extreme value
 // theory" (KDD 2017), and a correction of theirs that bounded memory needs. After construction a step
 // allocates nothing and does not throw.
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// What a rule over a stream says of one value.
 enum class StreamStatus {
@@ -396,4 +397,5 @@ class Dspot {
   Spot spot_;
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -11,7 +11,9 @@
 
 #include "../core/error.hpp"
 
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 /// A number for a message: short, and never "0.000000" for 1e-9.
 [[gnu::noinline]] inline std::string to_text(double value) {
@@ -70,4 +72,6 @@ inline double standard_deviation_of(std::span<const double> values) {
   return std::sqrt(sum / static_cast<double>(values.size()));
 }
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -13,7 +13,8 @@
 #include "spot.hpp"
 #include "statistics.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// What telemanom's rule says of one window of smoothed errors.
 struct TelemanomFindings {
@@ -227,4 +228,5 @@ inline std::vector<Verdict> telemanom(std::span<const double> errors, const Tele
   return verdicts;
 }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

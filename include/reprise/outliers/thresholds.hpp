@@ -17,7 +17,8 @@
 #include "pot.hpp"
 #include "statistics.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// Rules that turn calibration scores (of normal data that was not trained on, in any order) into a
 /// threshold; a score strictly above it is an outlier. Each is a value with `fit(scores)`, `description()`
@@ -289,4 +290,5 @@ class Threshold {
 /// scores.
 inline Threshold default_threshold() { return threshold::conformal(0.03); }
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -9,7 +9,9 @@
 #include "../losses/losses.hpp"
 #include "thread_pool.hpp"
 
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 /// Samples that go through the whole network at once: few, so that a step stays in the second-level cache.
 /// Like all that decides on an order of sums it is a function of sizes only, never of the number of threads,
@@ -140,4 +142,6 @@ class BatchPass {
   std::vector<double> losses_;             // one for each shard
 };
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

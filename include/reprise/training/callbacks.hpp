@@ -9,7 +9,8 @@
 #include "../core/error.hpp"
 #include "events.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 namespace detail {
 
@@ -117,4 +118,5 @@ struct CsvLog {
   std::shared_ptr<std::FILE> file_{};
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -6,7 +6,8 @@
 
 #include "../core/sequences.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// When a callback is called.
 enum class TrainingStage { begin, batch_end, epoch_end, end };
@@ -55,4 +56,5 @@ struct History {
   std::vector<double> learning_rate{};
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

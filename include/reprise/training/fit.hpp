@@ -10,7 +10,8 @@
 #include "callbacks.hpp"
 #include "progress_bar.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// How to train. Every field has a default; name those that you change.
 struct FitOptions {
@@ -290,4 +291,5 @@ class Training {
 };
 
 }  // namespace detail
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

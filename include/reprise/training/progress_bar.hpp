@@ -12,7 +12,8 @@
 
 #include "events.hpp"
 
-namespace reprise::inline REPRISE_ABI {
+namespace reprise {
+inline namespace REPRISE_ABI {
 
 /// One line on the terminal that shows how far the training is, with losses and the time left. Writes to
 /// `stream` (stderr by default), and nothing at all when that is not a terminal unless `always` is set.
@@ -75,4 +76,5 @@ struct ProgressBar {
   std::chrono::steady_clock::time_point shown_{};
 };
 
-}  // namespace reprise::inline REPRISE_ABI
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -10,7 +10,9 @@
 #include "../core/error.hpp"
 #include "../core/sequences.hpp"
 
-namespace reprise::inline REPRISE_ABI::detail {
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
 
 /// Threads that share numbered tasks. The calling thread works too, so a pool of one starts no thread at all.
 /// A value that its user owns; which thread takes a task must not change the result.
@@ -96,4 +98,6 @@ class ThreadPool {
   std::exception_ptr error_;
 };
 
-}  // namespace reprise::inline REPRISE_ABI::detail
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise
