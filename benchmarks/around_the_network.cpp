@@ -59,7 +59,7 @@ BENCHMARK(points_scored)->Arg(48)->Arg(288)->Unit(benchmark::kMillisecond);
 
 void thresholds_fitted(benchmark::State& state) {
   std::vector<double> scores(10000);
-  reprise::detail::RandomStream random(7, reprise::detail::Purpose::other);
+  reprise::RandomStream random(7, reprise::Purpose::other);
   for (double& score : scores) score = std::abs(random.normal() * random.normal());
   for (auto _ : state) {
     reprise::OutlierScorer scorer{reprise::threshold::pot(1e-4)};

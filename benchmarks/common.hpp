@@ -114,7 +114,7 @@ inline double forward_flops(const ModelShape& s) {
 
 /// Some smooth series with a little noise of our own, the same everywhere.
 inline reprise::Windows some_windows(Index windows, Index steps, Index features) {
-  reprise::detail::RandomStream random(7, reprise::detail::Purpose::other);
+  reprise::RandomStream random(7, reprise::Purpose::other);
   reprise::Matrix<float> series(windows + steps - 1, features);
   for (Index t = 0; t < series.rows(); ++t) {
     for (Index f = 0; f < features; ++f) {

@@ -16,7 +16,7 @@ struct LayerRun {
     reprise::detail::grow(gradient, layer.parameter_count());
     reprise::detail::grow(tape, layer.tape_size(x.shape(), s.batch));
     reprise::detail::grow(scratch, layer.scratch_size(x.shape(), s.batch));
-    reprise::detail::RandomStream random(1, reprise::detail::Purpose::other);
+    reprise::RandomStream random(1, reprise::Purpose::other);
     layer.initialize(theta.data(), random);
     for (Index i = 0; i < x.values().size(); ++i) x.values().data()[i] = static_cast<float>(random.normal());
     dy = reprise::Matrix<float>::Constant(s.units, s.batch * s.steps, 0.01f);

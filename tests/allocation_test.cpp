@@ -283,7 +283,7 @@ TEST_CASE_TEMPLATE("no allocation in a step of a cell", Scalar, float, double) {
 }
 
 TEST_CASE("no allocation in a step over a stream") {
-  reprise::detail::RandomStream random(3, reprise::detail::Purpose::other);
+  reprise::RandomStream random(3, reprise::Purpose::other);
   std::vector<double> values(1500);
   for (double& value : values) value = -std::log(1.0 - random.uniform());
   for (const std::size_t i : {700u, 900u, 901u, 1300u}) values[i] = 50;

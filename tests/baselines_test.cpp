@@ -18,8 +18,6 @@
 namespace {
 
 using namespace reprise;
-using detail::Purpose;
-using detail::RandomStream;
 using doctest::Approx;
 using test::contains;
 using test::error_of;

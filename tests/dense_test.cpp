@@ -31,7 +31,7 @@ TEST_CASE("TimeDistributed(Dense) gives the values of Keras's own test") {
   const reprise::TimeDistributed<double> layer(
       4, {.units = 1, .use_bias = false, .kernel_initializer = reprise::initializer::constant(.01)});
   Run<Dense<double>> run(layer, x);
-  reprise::detail::RandomStream random(1, reprise::detail::Purpose::initial_weights);
+  reprise::RandomStream random(1, reprise::Purpose::initial_weights);
   layer.initialize(run.theta.data(), random);
   run.forward();
   const double expected[] = {.06, .22, .38, .54, .70, .86};

@@ -37,7 +37,7 @@ double relative_difference(const Eigen::MatrixBase<A>& a, const Eigen::MatrixBas
 
 template <typename Derived>
 void fill_uniform(Eigen::DenseBase<Derived>& values, std::uint32_t number, double low = -1, double high = 1) {
-  reprise::detail::RandomStream random(1, reprise::detail::Purpose::other, number);
+  reprise::RandomStream random(1, reprise::Purpose::other, number);
   for (Index c = 0; c < values.cols(); ++c) {
     for (Index r = 0; r < values.rows(); ++r) {
       values(r, c) = static_cast<typename Derived::Scalar>(low + (high - low) * random.uniform());

@@ -14,9 +14,9 @@ namespace initializer = reprise::initializer;
 using reprise::Index;
 using reprise::Initializer;
 using reprise::Matrix;
+using reprise::Purpose;
+using reprise::RandomStream;
 using reprise::Vector;
-using reprise::detail::Purpose;
-using reprise::detail::RandomStream;
 
 template <typename Scalar>
 Matrix<Scalar> make(const Initializer& how, Index rows, Index cols, std::uint64_t seed = 1) {

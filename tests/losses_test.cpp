@@ -41,7 +41,7 @@ struct Case {
 
 /// Errors between -2.5 and 2.5, none within .01 of a kink.
 Case make_case(Index features, Index batch, Index steps, double kink) {
-  reprise::detail::RandomStream random(7, reprise::detail::Purpose::other);
+  reprise::RandomStream random(7, reprise::Purpose::other);
   Case made{{features, batch, steps}, {features, batch, steps}, {}};
   for (Index i = 0; i < made.target.values().size(); ++i) {
     double error = 0.0;

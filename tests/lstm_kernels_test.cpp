@@ -13,7 +13,7 @@ using namespace reprise;
 using Lanes = reprise::detail::Lanes<float>;
 
 Vector<double> normals(Index size, unsigned stream, double scale) {
-  detail::RandomStream random(3, detail::Purpose::other, stream);
+  RandomStream random(3, Purpose::other, stream);
   Vector<double> values(size);
   // Rounded to float, so that both scalars start from the same numbers.
   for (Index i = 0; i < size; ++i) values[i] = static_cast<float>(scale * random.normal());

@@ -188,7 +188,7 @@ TEST_CASE("outliers json: every member that is missing, of another type, or too 
 namespace {
 
 std::vector<double> exponential_values(std::size_t count, std::uint32_t key) {
-  detail::RandomStream random(5, detail::Purpose::other, key);
+  RandomStream random(5, Purpose::other, key);
   std::vector<double> values(count);
   for (double& value : values) value = -std::log(1.0 - random.uniform());
   return values;
@@ -301,7 +301,7 @@ TEST_CASE("outliers json: a damaged rule over a stream is refused") {
 }
 
 TEST_CASE("outliers json: Mahalanobis comes back with the same bits") {
-  detail::RandomStream random(5, detail::Purpose::other, 9);
+  RandomStream random(5, Purpose::other, 9);
   Matrix<double> errors(60, 3);
   for (double& value : errors.reshaped()) value = random.normal();
   errors.col(2) += 0.7 * errors.col(0);

@@ -20,7 +20,7 @@ using test::error_of;
 
 const std::vector<double> calibration{3, 1, 2, 2};
 
-std::vector<double> exponential(std::size_t count, detail::RandomStream& random) {
+std::vector<double> exponential(std::size_t count, RandomStream& random) {
   std::vector<double> values(count);
   for (double& value : values) value = -std::log(1 - random.uniform());
   return values;
@@ -46,7 +46,7 @@ TEST_CASE("p-values: plain and smoothed, worked out by hand") {
 }
 
 TEST_CASE("conformal threshold: flags exactly the scores with p <= alpha") {
-  detail::RandomStream random(5, detail::Purpose::other);
+  RandomStream random(5, Purpose::other);
   for (const std::size_t n : {19u, 99u, 137u}) {
     std::vector<double> scores(n);
     for (double& score : scores) score = random.below(60);  // ties
@@ -78,7 +78,7 @@ TEST_CASE("p-values: P(p <= alpha) <= alpha and smoothed ones are uniform, over 
   constexpr int trials = 20000;
   for (const bool ties : {false, true}) {
     CAPTURE(ties);
-    detail::RandomStream random(11, detail::Purpose::other);
+    RandomStream random(11, Purpose::other);
     std::vector<double> plain;
     std::vector<double> smoothed;
     for (int trial = 0; trial < trials; ++trial) {
@@ -113,7 +113,7 @@ TEST_CASE("p-values: P(p <= alpha) <= alpha and smoothed ones are uniform, over 
 }
 
 TEST_CASE("p-values: beyond the calibration scores they keep falling with a tail, and stay without") {
-  detail::RandomStream random(2, detail::Purpose::other);
+  RandomStream random(2, Purpose::other);
   const std::vector<double> scores = exponential(1000, random);
   const double largest = *std::max_element(scores.begin(), scores.end());
   OutlierScorer scorer{threshold::max_factor(1)};
@@ -151,7 +151,7 @@ TEST_CASE("p-values: beyond the calibration scores they keep falling with a tail
 }
 
 TEST_CASE("p-values: smoothing depends on seed and index only") {
-  detail::RandomStream random(2, detail::Purpose::other);
+  RandomStream random(2, Purpose::other);
   const std::vector<double> scores = exponential(50, random);
   const auto all = p_values(calibration, scores, {.smoothed = true, .seed = 9});
   const auto rest =
@@ -197,7 +197,7 @@ TEST_CASE(
   int alarms = 0;
   int found = 0;
   for (int stream = 0; stream < streams; ++stream) {
-    detail::RandomStream random(static_cast<std::uint64_t>(stream), detail::Purpose::other);
+    RandomStream random(static_cast<std::uint64_t>(stream), Purpose::other);
     const std::vector<double> normal = exponential(50, random);
     OnlinePValues p(normal, static_cast<std::uint64_t>(stream));
     PowerMartingale martingale(alpha, 0.7);

@@ -209,7 +209,7 @@ TEST_CASE("scorer: the rule that no one named lets through no more false alarms 
   // Each trial draws calibration scores and one more.
   constexpr int trials = 20000;
   constexpr double promised = 0.03;
-  detail::RandomStream random(12, detail::Purpose::other);
+  RandomStream random(12, Purpose::other);
   int alarms = 0;
   for (int trial = 0; trial < trials; ++trial) {
     std::vector<double> scores(99);

@@ -33,7 +33,7 @@ const auto x = window_array(input, shape);
 const auto y = window_array(output, shape);
 
 std::vector<double> noise(std::size_t count, std::uint64_t seed) {
-  detail::RandomStream random(seed, detail::Purpose::other);
+  RandomStream random(seed, Purpose::other);
   std::vector<double> values(count);
   for (double& value : values) value = random.normal();
   return values;
@@ -285,7 +285,7 @@ TEST_CASE("compare_thresholds: one row for each rule") {
 }
 
 TEST_CASE("compare_thresholds: the false alarms expected are those that come") {
-  detail::RandomStream random(4, detail::Purpose::other);
+  RandomStream random(4, Purpose::other);
   const auto draw = [&](std::size_t count) {
     std::vector<double> values(count);
     for (double& value : values) value = -std::log(1 - random.uniform());

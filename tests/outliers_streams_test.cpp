@@ -24,7 +24,7 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 /// Absolute values of standard normal numbers.
 std::vector<double> half_normal(std::size_t count, std::uint64_t seed) {
-  detail::RandomStream random(seed, detail::Purpose::other);
+  RandomStream random(seed, Purpose::other);
   std::vector<double> values(count);
   for (double& value : values) value = std::abs(random.normal());
   return values;
@@ -39,7 +39,7 @@ static_assert(noexcept(std::declval<Telemanom&>().step(0.0)));
 TEST_CASE("spot: with bounded memory the threshold stays at the quantile of a stationary stream") {
   constexpr int steps = 1000000;
   Spot spot(half_normal(2000, 1), {.risk = 1e-3, .max_excess = 4000, .refit_every = 50});
-  detail::RandomStream random(2, detail::Purpose::other);
+  RandomStream random(2, Purpose::other);
   const double quantile = 3.2905267314918945;  // P(|X| > z) = 1e-3
   double lowest = infinity;
   double highest = 0;
@@ -79,7 +79,7 @@ TEST_CASE("spot: the fit to truncated excesses is a maximum of their likelihood 
   for (const double shape : {-0.2, 0.1, 0.5}) {
     CAPTURE(shape);
     const GeneralizedPareto source{shape, 2};
-    detail::RandomStream random(3, detail::Purpose::other);
+    RandomStream random(3, Purpose::other);
     std::vector<double> excesses;
     std::vector<double> limits;
     while (excesses.size() < 20000) {
@@ -173,7 +173,7 @@ TEST_CASE("spot: wrong use") {
 }
 
 TEST_CASE("dspot: follows a level that drifts, where spot drowns in alarms") {
-  detail::RandomStream random(6, detail::Purpose::other);
+  RandomStream random(6, Purpose::other);
   const auto value = [&](int i) { return 0.02 * i + random.normal(); };
   std::vector<double> calibration;
   for (int i = 0; i < 2000; ++i) calibration.push_back(value(i));

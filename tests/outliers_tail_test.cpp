@@ -19,7 +19,7 @@ using test::contains;
 using test::error_of;
 
 std::vector<double> draws(const GeneralizedPareto& distribution, std::size_t count, std::uint64_t seed) {
-  detail::RandomStream random(seed, detail::Purpose::other);
+  RandomStream random(seed, Purpose::other);
   std::vector<double> values(count);
   for (double& value : values) value = distribution.value_at(1.0 - random.uniform());
   for (double& value : values) value = std::max(value, 1e-300);

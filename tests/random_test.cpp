@@ -11,9 +11,9 @@
 
 namespace {
 
+using reprise::Purpose;
+using reprise::RandomStream;
 using reprise::detail::philox;
-using reprise::detail::Purpose;
-using reprise::detail::RandomStream;
 using Block = std::array<std::uint32_t, 4>;
 
 TEST_CASE("Philox4x32-10 gives the known answers of Random123") {  // its file kat_vectors

@@ -617,7 +617,7 @@ TEST_CASE("bytes that are changed at random, or values that are exchanged, give 
 
   // Bytes of the header and its length: one to four of them replaced, by any byte or by one that means
   // something.
-  reprise::detail::RandomStream random(1, reprise::detail::Purpose::other);
+  reprise::RandomStream random(1, reprise::Purpose::other);
   const auto header_size = static_cast<std::uint32_t>(bytes.size() - parts.data.size());
   const std::string telling = "{}[]\",:\\0123456789.-+eE \ntrufalsn";
   for (int round = 0; round < 4000; ++round) {

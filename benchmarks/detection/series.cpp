@@ -176,7 +176,7 @@ Result absolute_z(const Input& input) {
 }
 
 Result noise(const Input& input, Index seed) {
-  reprise::detail::RandomStream random(static_cast<std::uint64_t>(seed), reprise::detail::Purpose::other);
+  reprise::RandomStream random(static_cast<std::uint64_t>(seed), reprise::Purpose::other);
   Result result;
   for (std::size_t t = 0; t < input.values.size(); ++t) result.scores.push_back(random.uniform());
   return result;

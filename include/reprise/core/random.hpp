@@ -30,6 +30,8 @@ inline std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
   return counter;
 }
 
+}  // namespace detail
+
 /// What a stream of random numbers is for; numbers of different purposes never coincide.
 enum class Purpose : std::uint32_t {
   initial_weights = 1,
@@ -40,8 +42,12 @@ enum class Purpose : std::uint32_t {
   p_value = 6
 };
 
+namespace detail {
+
 /// A uniform number in [0, 1) with 24 random bits.
 inline double uniform_from(std::uint32_t bits) { return static_cast<double>(bits >> 8) * 0x1p-24; }
+
+}  // namespace detail
 
 /// Random numbers one after the other, keyed by seed, purpose and two more numbers (a layer, an epoch, ...).
 class RandomStream {
@@ -51,7 +57,7 @@ class RandomStream {
 
   std::uint32_t bits() {
     if (used_ == 4) {
-      block_ = philox(counter_, seed_);
+      block_ = detail::philox(counter_, seed_);
       ++counter_[0];
       used_ = 0;
     }
@@ -90,6 +96,8 @@ class RandomStream {
   std::array<std::uint32_t, 4> block_{};
   int used_ = 4;
 };
+
+namespace detail {
 
 /// Fisher-Yates.
 template <typename Container>

@@ -70,7 +70,7 @@ class Dense {
     table.add(prefix + "kernel", units(), inputs(), false);
     if (options_.use_bias) table.add(prefix + "bias", units(), 1, true);
   }
-  void initialize(Scalar* theta, detail::RandomStream& random) const {
+  void initialize(Scalar* theta, RandomStream& random) const {
     detail::initialize<Scalar>(options_.kernel_initializer, {theta, units(), inputs()}, random);
     if (!options_.use_bias) return;
     detail::initialize<Scalar>(options_.bias_initializer, {bias(theta).data(), units(), 1}, random);

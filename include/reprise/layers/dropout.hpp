@@ -19,7 +19,7 @@ class Dropout {
 
   SequenceShape output_shape(SequenceShape in) const { return in; }
   void add_parameters(ParameterTable&, const std::string&) const {}
-  void initialize(Scalar*, detail::RandomStream&) const {}
+  void initialize(Scalar*, RandomStream&) const {}
   Index tape_size(SequenceShape in, Index batch) const { return in.features * in.steps * batch; }
   Index scratch_size(SequenceShape in, Index batch) const { return in.features * in.steps * batch; }
 
@@ -46,7 +46,7 @@ class Dropout {
   /// afterwards.
   void draw(Input x, Scalar* scratch, Scalar* mask, const LayerContext& context) const {
     const Index per_sample = x.features * x.steps;
-    detail::draw_dropout_mask(rate_, per_sample, x.batch, detail::Purpose::dropout, 0, context, scratch);
+    detail::draw_dropout_mask(rate_, per_sample, x.batch, Purpose::dropout, 0, context, scratch);
     for (Index t = 0; t < x.steps; ++t) {
       for (Index b = 0; b < x.batch; ++b) {
         std::copy_n(scratch + b * per_sample + t * x.features, x.features,

@@ -38,7 +38,7 @@ template <typename L>
 concept Layer = requires(const L layer, typename L::Scalar* mutable_data, const typename L::Scalar* data,
                          SequenceShape shape, Index batch, SequenceView<const typename L::Scalar> in,
                          SequenceView<typename L::Scalar> out, const LayerContext& context,
-                         ParameterTable& table, detail::RandomStream& random) {
+                         ParameterTable& table, RandomStream& random) {
   { layer.output_shape(shape) } -> std::same_as<SequenceShape>;
   layer.add_parameters(table, std::string());
   layer.initialize(mutable_data, random);

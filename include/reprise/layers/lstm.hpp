@@ -51,7 +51,7 @@ class Lstm {
   void add_parameters(ParameterTable& table, const std::string& prefix) const {
     cell_.add_parameters(table, prefix);
   }
-  void initialize(Scalar* theta, detail::RandomStream& random) const { cell_.initialize(theta, random); }
+  void initialize(Scalar* theta, RandomStream& random) const { cell_.initialize(theta, random); }
 
   SequenceShape output_shape(SequenceShape in) const {
     if (in.features != cell_.inputs()) {
@@ -71,8 +71,8 @@ class Lstm {
     const Scratch s = scratch(scratch_memory, T, B);
     set_or_zero(t.initial_h, states.initial_h, H * B);
     set_or_zero(t.initial_c, states.initial_c, H * B);
-    take_masks(options().dropout, I, B, detail::Purpose::dropout, masks.inputs, t.masks.inputs, context);
-    take_masks(options().recurrent_dropout, H, B, detail::Purpose::recurrent_dropout, masks.recurrent,
+    take_masks(options().dropout, I, B, Purpose::dropout, masks.inputs, t.masks.inputs, context);
+    take_masks(options().recurrent_dropout, H, B, Purpose::recurrent_dropout, masks.recurrent,
                t.masks.recurrent, context);
 
     Scalar* const hidden = options().return_sequences ? y.data : t.hidden;
@@ -262,7 +262,7 @@ class Lstm {
     return options().go_backwards ? x.steps - 1 - k : k;
   }
 
-  void take_masks(double rate, Index features, Index batch, detail::Purpose purpose, const Scalar* given,
+  void take_masks(double rate, Index features, Index batch, Purpose purpose, const Scalar* given,
                   Scalar* masks, const LayerContext& context) const {
     if (masks == nullptr) return;
     for (Index m = 0; m < blocks(); ++m) {

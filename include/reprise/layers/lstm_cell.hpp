@@ -101,7 +101,7 @@ class LstmCell {
     if (options_.use_bias) table.add(prefix + "bias", 4 * units(), 1, true);
   }
 
-  void initialize(Scalar* theta, detail::RandomStream& random) const {
+  void initialize(Scalar* theta, RandomStream& random) const {
     const Index H = units();
     detail::initialize<Scalar>(options_.kernel_initializer, {theta, 4 * H, inputs()}, random);
     detail::initialize<Scalar>(options_.recurrent_initializer, {recurrent_kernel(theta).data(), 4 * H, H},

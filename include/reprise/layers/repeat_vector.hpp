@@ -24,7 +24,7 @@ class RepeatVector {
     return {in.features, steps_};
   }
   void add_parameters(ParameterTable&, const std::string&) const {}
-  void initialize(Scalar*, detail::RandomStream&) const {}
+  void initialize(Scalar*, RandomStream&) const {}
   Index tape_size(SequenceShape, Index) const { return 0; }
   Index scratch_size(SequenceShape, Index) const { return 0; }
 

@@ -15,7 +15,7 @@ class Reverse {
 
   SequenceShape output_shape(SequenceShape in) const { return in; }
   void add_parameters(ParameterTable&, const std::string&) const {}
-  void initialize(Scalar*, detail::RandomStream&) const {}
+  void initialize(Scalar*, RandomStream&) const {}
   Index tape_size(SequenceShape, Index) const { return 0; }
   Index scratch_size(SequenceShape, Index) const { return 0; }
 

@@ -113,7 +113,7 @@ class Sequential {
   /// First values of all parameters; each layer has random numbers of its own.
   void initialize(Scalar* theta, std::uint64_t seed) const {
     for (std::size_t l = 0; l < entries_.size(); ++l) {
-      detail::RandomStream random(seed, detail::Purpose::initial_weights, static_cast<std::uint32_t>(l));
+      RandomStream random(seed, Purpose::initial_weights, static_cast<std::uint32_t>(l));
       detail::visit([&](const auto& layer) { layer.initialize(theta + entries_[l].offset, random); },
                     entries_[l].layer);
     }
