@@ -78,6 +78,12 @@ def install(venv, packages, logs):
     return missing
 
 
+def build_worker(source, directory, log):
+    """Configures and compiles the worker of this library alone, from a copy of this folder; whether it succeeded."""
+    configure = ["cmake", "-S", str(source), "-B", str(directory), "-DCMAKE_BUILD_TYPE=Release", "-DONEDNN_PREFIX="]
+    return run(configure, log) and run(["cmake", "--build", str(directory), "--target", "reprise_worker"], log)
+
+
 def build(directory, onednn_prefix, logs):
     """Configures and compiles the C++ workers; whether there is one of ours and one of oneDNN."""
     log = logs / "build.log"
