@@ -515,7 +515,7 @@ TEST_CASE("fit: wrong options are refused by name, and nothing has changed") {
     CAPTURE(split);
     const std::string text = message({.validation_split = split});
     CHECK(contains(text, "fit: expected validation_split in [0, 1), got "));
-    CHECK(contains(text, std::to_string(split)));
+    CHECK(contains(text, reprise::detail::number_text(split)));
   }
   for (const double split : {0.95, 1e-17}) {  // nothing to train on; nothing to validate on
     CAPTURE(split);
@@ -532,7 +532,7 @@ TEST_CASE("fit: wrong options are refused by name, and nothing has changed") {
     sample_weights[4] = bad;
     const std::string text = message({.sample_weights = sample_weights});
     CHECK(contains(text, "sample_weights"));
-    CHECK(contains(text, std::to_string(bad)));
+    CHECK(contains(text, reprise::detail::number_text(bad)));
   }
 
   CHECK(contains(message({.optimizer = Adam{.learning_rate = -1.0}}),
@@ -557,8 +557,9 @@ TEST_CASE("fit: a callback that refuses leaves the state of the earlier training
   CHECK(contains(refused(reprise::EarlyStopping{.patience = -1}), "patience"));
   CHECK(contains(refused({}), "callbacks that can be called, got an empty one"));
   for (const double bad : {-1.0, not_a_number, infinity}) {
-    CHECK(contains(refused([bad](reprise::TrainingEvent& event) { event.scale_learning_rate(bad); }),
-                   "scale_learning_rate: expected a finite factor >= 0, got " + std::to_string(bad)));
+    CHECK(contains(
+        refused([bad](reprise::TrainingEvent& event) { event.scale_learning_rate(bad); }),
+        "scale_learning_rate: expected a finite factor >= 0, got " + reprise::detail::number_text(bad)));
   }
   CHECK(same_bits(model.weights(), before.weights()));
   CHECK(model.training_state().optimizer == before.training_state().optimizer);

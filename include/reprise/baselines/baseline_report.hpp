@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdio>
 #include <limits>
 #include <optional>
 #include <ostream>
@@ -60,11 +59,6 @@ inline std::ostream& operator<<(std::ostream& out, const BaselineTable& table) {
     out << std::string(wide > text.size() ? wide - text.size() : 0, ' ') << text;
   };
   const auto left = [&](const std::string& text) { out << text << std::string(width - text.size(), ' '); };
-  const auto shortly = [](const char* format, double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, format, value);
-    return std::string(text);
-  };
   left("method");
   right("normal error", 14);
   right("of the model's", 16);
@@ -73,9 +67,9 @@ inline std::ostream& operator<<(std::ostream& out, const BaselineTable& table) {
   for (const auto& row : table.rows) {
     left(row.method);
     if (row.refusal.empty()) {
-      right(detail::to_text(row.error), 14);
-      right(shortly("%.3g", row.ratio), 16);
-      right(row.roc_auc ? shortly("%.4f", *row.roc_auc) : "-", 10);
+      right(detail::number_text(row.error, 6), 14);
+      right(detail::number_text(row.ratio, 3), 16);
+      right(row.roc_auc ? detail::fixed_text(*row.roc_auc, 4) : "-", 10);
     } else {
       out << "  " << row.refusal;
     }

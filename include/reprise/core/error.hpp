@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "text.hpp"
 #include "version.hpp"
 
 namespace reprise {
@@ -32,7 +33,7 @@ namespace detail {
 
 class Text;
 
-/// A part of a message: a text, or a number as std::to_string writes it.
+/// A part of a message: a text or a number.
 class Piece {
  public:
   Piece(const char* text) : kind_(Kind::text), text_(text) {}
@@ -40,12 +41,13 @@ class Piece {
   Piece(const Text& pieces) : kind_(Kind::pieces), pieces_(&pieces) {}
   Piece(std::signed_integral auto number) : kind_(Kind::whole), whole_(number) {}
   Piece(std::unsigned_integral auto number) : kind_(Kind::natural), natural_(number) {}
-  Piece(std::floating_point auto number) : kind_(Kind::real), real_(number) {}
+  Piece(float number) : kind_(Kind::real32), real32_(number) {}
+  Piece(std::floating_point auto number) : kind_(Kind::real), real_(static_cast<double>(number)) {}
 
   std::string string() const;
 
  private:
-  enum class Kind { text, pieces, whole, natural, real };
+  enum class Kind { text, pieces, whole, natural, real, real32 };
   Kind kind_;
   union {
     const char* text_;
@@ -53,6 +55,7 @@ class Piece {
     long long whole_;
     unsigned long long natural_;
     double real_;
+    float real32_;
   };
 };
 
@@ -83,7 +86,8 @@ inline std::string Piece::string() const {
     case Kind::pieces: return pieces_->string();
     case Kind::whole: return std::to_string(whole_);
     case Kind::natural: return std::to_string(natural_);
-    case Kind::real: return std::to_string(real_);
+    case Kind::real: return number_text(real_);
+    case Kind::real32: return number_text(real32_);
     default: return text_;
   }
 }

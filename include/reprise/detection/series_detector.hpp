@@ -80,10 +80,10 @@ class SeriesDetector {
     detail::require_positive(options_.batch_size, place, "batch_size");
     detail::require_positive(options_.threads, place, "threads");
     if (!(options_.baseline_weight >= 0.0 && std::isfinite(options_.baseline_weight))) {
-      detail::fail(place, "a finite baseline_weight >= 0", detail::to_text(options_.baseline_weight));
+      detail::fail(place, "a finite baseline_weight >= 0", {options_.baseline_weight});
     }
     if (!(options_.learning_rate > 0.0 && std::isfinite(options_.learning_rate))) {
-      detail::fail(place, "a finite learning_rate > 0", detail::to_text(options_.learning_rate));
+      detail::fail(place, "a finite learning_rate > 0", {options_.learning_rate});
     }
     detail::require_valid(options_.choice);
     for (auto length = options_.lengths.begin(); length != options_.lengths.end(); ++length) {

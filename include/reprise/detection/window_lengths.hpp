@@ -3,7 +3,6 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <optional>
 #include <ostream>
 #include <span>
@@ -49,10 +48,8 @@ inline std::ostream& operator<<(std::ostream& out, const WindowLengths& choice) 
   out << "T = ";
   for (std::size_t i = 0; i < choice.lengths.size(); ++i) out << (i > 0 ? ", " : "") << choice.lengths[i];
   if (!choice.unexplained) return out;  // nothing was measured
-  char share[32];
-  std::snprintf(share, sizeof share, "%.2g", *choice.unexplained);
   out << "; period " << (choice.period > 0 ? std::to_string(choice.period) : "none") << ", unexplained "
-      << share;
+      << detail::number_text(*choice.unexplained, 2);
   return out;
 }
 
@@ -157,8 +154,8 @@ inline void require_valid(const WindowLengthOptions& options) {
   if (!(options.shortest >= 4 && options.shortest <= options.longest)) {
     fail("window lengths", "4 <= shortest <= longest", {options.shortest, " and ", options.longest});
   }
-  if (!(options.noise >= 0.0)) fail("window lengths", "noise >= 0", to_text(options.noise));
-  if (!(options.exact >= 0.0)) fail("window lengths", "exact >= 0", to_text(options.exact));
+  if (!(options.noise >= 0.0)) fail("window lengths", "noise >= 0", {options.noise});
+  if (!(options.exact >= 0.0)) fail("window lengths", "exact >= 0", {options.exact});
 }
 
 template <typename Scalar>

@@ -151,7 +151,7 @@ inline Threshold read_rule(const Json& json, const std::string& place) {
     members({"rule", "beta", "scores", "labels"});
     std::vector<int> labels;
     for (const double label : json_numbers(json["labels"], place + ".labels")) {
-      if (label != 0.0 && label != 1.0) fail_file(place + ".labels", "0 or 1", to_text(label));
+      if (label != 0.0 && label != 1.0) fail_file(place + ".labels", "0 or 1", number_text(label));
       labels.push_back(label != 0.0 ? 1 : 0);
     }
     return threshold::f_beta(number("beta"), json_numbers(json["scores"], place + ".scores"), Labels(labels));

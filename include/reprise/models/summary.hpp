@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core/sequences.hpp"
+#include "../core/text.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -47,8 +48,7 @@ struct Summary {
       if (l == 0) out << rule << '\n';
     }
     const auto kilobytes = static_cast<double>(summary.parameters * summary.scalar_size) / 1024.0;
-    std::string size = std::to_string(std::round(kilobytes * 100.0) / 100.0);
-    size.resize(size.find('.') + 3);
+    const std::string size = detail::fixed_text(std::round(kilobytes * 100.0) / 100.0, 2);
     return out << rule << "\n Total params: " << with_commas(summary.parameters) << " (" << size << " KB)\n";
   }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <charconv>
 #include <cmath>
 #include <string>
 
@@ -17,16 +16,9 @@ enum class Convention { keras, pytorch };
 
 namespace detail {
 
-/// As many digits as it takes to tell the value from any other.
-[[gnu::noinline]] inline std::string number_text(double value) {
-  char text[32];
-  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
-  return std::string(text, end);
-}
-
 // Each names the option in what it expected, the optimizer in its place.
 inline void require_option(bool holds, double value, const Text& place, const Text& expected) {
-  if (!holds) fail(place, expected, number_text(value));
+  if (!holds) fail(place, expected, {value});
 }
 inline void require_positive_option(double value, const Text& place, const char* what) {
   require_option(value > 0.0 && std::isfinite(value), value, place, {what, " > 0"});

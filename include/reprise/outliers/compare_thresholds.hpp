@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdio>
 #include <optional>
 #include <ostream>
 #include <span>
@@ -51,11 +50,9 @@ inline std::ostream& operator<<(std::ostream& out, const ThresholdTable& table) 
   for (const auto& row : table.rows) {
     column(row.rule, width, true);
     if (row.threshold) {
-      column(detail::to_text(*row.threshold), 14, false);
+      column(detail::number_text(*row.threshold, 6), 14, false);
       column(std::to_string(row.flagged), 10, false);
-      char text[32];
-      std::snprintf(text, sizeof text, "%.3g", row.false_alarms_per_1000);
-      column(text, 25, false);
+      column(detail::number_text(row.false_alarms_per_1000, 3), 25, false);
     } else {
       out << "  " << row.refusal;
     }

@@ -60,8 +60,10 @@ struct Explanation {
 
 /// The window's score, the features' shares and the three values with the largest parts.
 inline std::ostream& operator<<(std::ostream& out, const Explanation& explanation) {
-  const auto percent = [](double share) { return detail::to_text(std::round(share * 1000.0) / 10.0) + " %"; };
-  out << "window " << explanation.window << ": score " << detail::to_text(explanation.score) << '\n';
+  const auto percent = [](double share) {
+    return detail::number_text(std::round(share * 1000.0) / 10.0, 6) + " %";
+  };
+  out << "window " << explanation.window << ": score " << detail::number_text(explanation.score, 6) << '\n';
   if (explanation.feature_shares.size() > 1) {
     for (Index f = 0; f < explanation.feature_shares.size(); ++f) {
       out << "  feature " << f << ": " << percent(explanation.feature_shares(f)) << '\n';
@@ -69,8 +71,8 @@ inline std::ostream& operator<<(std::ostream& out, const Explanation& explanatio
   }
   for (const Explanation::Value& value : explanation.largest(3)) {
     out << "  step " << value.step << ", feature " << value.feature << ": observed "
-        << detail::to_text(value.observed) << ", expected " << detail::to_text(value.expected) << " ("
-        << percent(value.share) << ")\n";
+        << detail::number_text(value.observed, 6) << ", expected " << detail::number_text(value.expected, 6)
+        << " (" << percent(value.share) << ")\n";
   }
   return out;
 }

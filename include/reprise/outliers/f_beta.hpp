@@ -28,13 +28,12 @@ class FBeta {
     detail::require_both_classes(labels_, "threshold::f_beta");
     const auto [low, high] = std::minmax_element(scores_.begin(), scores_.end());
     if (*low == *high) {
-      detail::fail("threshold::f_beta", "labelled scores that differ",
-                   {"constant scores of ", detail::to_text(*low)});
+      detail::fail("threshold::f_beta", "labelled scores that differ", {"constant scores of ", *low});
     }
     value_ = best_f_beta(scores_, labels_, beta_).threshold;
   }
   double fit(std::span<const double>) const { return value_; }
-  std::string description() const { return "best F" + detail::to_text(beta_); }
+  std::string description() const { return "best F" + detail::number_text(beta_); }
   double beta() const { return beta_; }
   const std::vector<double>& scores() const { return scores_; }
   const Labels& labels() const { return labels_; }

@@ -127,8 +127,7 @@ inline GeneralizedPareto fit_generalized_pareto(std::span<const double> excesses
   }
   for (std::size_t i = 0; i < excesses.size(); ++i) {
     if (!(excesses[i] > 0.0) || std::isinf(excesses[i])) {
-      detail::fail("fit_generalized_pareto", "finite excesses > 0",
-                   {detail::to_text(excesses[i]), " at index ", i});
+      detail::fail("fit_generalized_pareto", "finite excesses > 0", {excesses[i], " at index ", i});
     }
   }
   std::vector<double> scaled(excesses.begin(), excesses.end());

@@ -32,10 +32,10 @@ class Mahalanobis {
  public:
   explicit Mahalanobis(const MahalanobisOptions& options = {}) : options_(options) {
     if (!(options.ridge >= 0.0) || std::isinf(options.ridge)) {
-      detail::fail("mahalanobis", "a finite ridge >= 0", detail::to_text(options.ridge));
+      detail::fail("mahalanobis", "a finite ridge >= 0", {options.ridge});
     }
     if (!(options.shrinkage >= 0.0 && options.shrinkage <= 1.0)) {
-      detail::fail("mahalanobis", "a shrinkage in [0, 1]", detail::to_text(options.shrinkage));
+      detail::fail("mahalanobis", "a shrinkage in [0, 1]", {options.shrinkage});
     }
   }
 
@@ -131,8 +131,7 @@ class Mahalanobis {
     for (Index i = 0; i < errors.rows(); ++i) {
       for (Index j = 0; j < errors.cols(); ++j) {
         if (!std::isfinite(errors(i, j))) {
-          detail::fail(place, "finite errors",
-                       {detail::to_text(errors(i, j)), " at row ", i, ", feature ", j});
+          detail::fail(place, "finite errors", {errors(i, j), " at row ", i, ", feature ", j});
         }
       }
     }

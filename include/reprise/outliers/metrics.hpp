@@ -46,7 +46,7 @@ struct ConfusionTable {
   /// was flagged is an outlier.
   double f_beta(double beta) const {
     if (!(beta > 0.0) || std::isinf(beta)) {
-      detail::fail("f_beta", "a finite beta > 0", detail::to_text(beta));
+      detail::fail("f_beta", "a finite beta > 0", {beta});
     }
     const double outliers = static_cast<double>(true_positives + false_negatives);
     if (outliers == 0.0) detail::fail("f_beta", "at least one labelled outlier", "none");
@@ -222,7 +222,7 @@ struct EventTable {
   /// (1 + beta^2) P R / (beta^2 P + R), 0 where both are.
   double f_beta(double beta) const {
     if (!(beta > 0.0) || std::isinf(beta)) {
-      detail::fail("event f_beta", "a finite beta > 0", detail::to_text(beta));
+      detail::fail("event f_beta", "a finite beta > 0", {beta});
     }
     const double p = precision();
     const double r = recall();

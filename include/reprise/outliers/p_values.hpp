@@ -37,7 +37,7 @@ class Conformal {
   static constexpr const char* name = "conformal";
   explicit Conformal(double alpha) : alpha_(alpha) {
     if (!(alpha > 0.0 && alpha < 1.0)) {
-      detail::fail("threshold::conformal", "alpha in (0, 1)", detail::to_text(alpha));
+      detail::fail("threshold::conformal", "alpha in (0, 1)", {alpha});
     }
   }
   /// The k-th largest score, k the largest number with k / (n + 1) <= alpha.
@@ -47,17 +47,17 @@ class Conformal {
     double k = std::floor(alpha_ * (n + 1.0));
     if ((k + 1.0) / (n + 1.0) <= alpha_) ++k;  // 0.29 * 100 is a little less than 29 in binary
     if (k < 1.0) {
-      detail::fail("threshold::conformal",
-                   {"at least ", detail::to_text(std::ceil(1.0 / alpha_ - 1.0 - 1e-9)),
-                    " calibration scores for alpha = ", detail::to_text(alpha_)},
-                   {calibration.size()});
+      detail::fail(
+          "threshold::conformal",
+          {"at least ", std::ceil(1.0 / alpha_ - 1.0 - 1e-9), " calibration scores for alpha = ", alpha_},
+          {calibration.size()});
     }
     std::vector<double> scores(calibration.begin(), calibration.end());
     const auto at = scores.end() - static_cast<std::ptrdiff_t>(std::min(k, n));
     std::nth_element(scores.begin(), at, scores.end());
     return *at;
   }
-  std::string description() const { return "conformal " + detail::to_text(alpha_); }
+  std::string description() const { return "conformal " + detail::number_text(alpha_); }
   double alpha() const { return alpha_; }
 
  private:
@@ -86,7 +86,7 @@ class ConformalPValues {
   /// (#{s_i > s} + u (1 + #{s_i = s})) / (n + 1), u uniform in (0, 1].
   double smoothed(double score, double u) const {
     require_score(score);
-    if (!(u > 0.0 && u <= 1.0)) detail::fail("conformal p-values", "u in (0, 1]", detail::to_text(u));
+    if (!(u > 0.0 && u <= 1.0)) detail::fail("conformal p-values", "u in (0, 1]", {u});
     const auto [first, last] = std::equal_range(sorted_.begin(), sorted_.end(), score);
     const auto above = static_cast<double>(sorted_.end() - last);
     return (above + u * (1.0 + static_cast<double>(last - first))) / (count() + 1.0);
@@ -110,7 +110,7 @@ class ConformalPValues {
  private:
   double count() const { return static_cast<double>(sorted_.size()); }
   static void require_score(double score) {
-    if (!(score >= 0.0)) detail::fail("conformal p-values", "a score >= 0", detail::to_text(score));
+    if (!(score >= 0.0)) detail::fail("conformal p-values", "a score >= 0", {score});
   }
 
   std::vector<double> sorted_;
@@ -167,12 +167,11 @@ inline std::vector<double> p_values(std::span<const double> calibration, std::sp
 /// et al. 2023).
 inline std::vector<bool> benjamini_hochberg(std::span<const double> p_values, double alpha) {
   if (!(alpha > 0.0 && alpha < 1.0)) {
-    detail::fail("benjamini_hochberg", "alpha in (0, 1)", detail::to_text(alpha));
+    detail::fail("benjamini_hochberg", "alpha in (0, 1)", {alpha});
   }
   for (std::size_t i = 0; i < p_values.size(); ++i) {
     if (!(p_values[i] >= 0.0 && p_values[i] <= 1.0)) {
-      detail::fail("benjamini_hochberg", "p-values in [0, 1]",
-                   {detail::to_text(p_values[i]), " at index ", i});
+      detail::fail("benjamini_hochberg", "p-values in [0, 1]", {p_values[i], " at index ", i});
     }
   }
   std::vector<double> sorted(p_values.begin(), p_values.end());
@@ -206,10 +205,10 @@ class PowerMartingale {
   explicit PowerMartingale(double alpha, double epsilon = 0.9)
       : epsilon_(epsilon), log_limit_(-std::log(alpha)) {
     if (!(alpha > 0.0 && alpha < 1.0)) {
-      detail::fail("power martingale", "alpha in (0, 1)", detail::to_text(alpha));
+      detail::fail("power martingale", "alpha in (0, 1)", {alpha});
     }
     if (!(epsilon > 0.0 && epsilon < 1.0)) {
-      detail::fail("power martingale", "epsilon in (0, 1)", detail::to_text(epsilon));
+      detail::fail("power martingale", "epsilon in (0, 1)", {epsilon});
     }
   }
   Step step(double p_value) noexcept {
@@ -236,15 +235,14 @@ class OnlinePValues {
       : sorted_(calibration.begin(), calibration.end()), seed_(seed) {
     for (std::size_t i = 0; i < calibration.size(); ++i) {
       if (!(calibration[i] >= 0.0) || std::isinf(calibration[i])) {
-        detail::fail("online p-values", "finite calibration scores >= 0",
-                     {detail::to_text(calibration[i]), " at index ", i});
+        detail::fail("online p-values", "finite calibration scores >= 0", {calibration[i], " at index ", i});
       }
     }
     std::sort(sorted_.begin(), sorted_.end());
   }
   /// Throws on a score that is negative or NaN.
   double step(double score) {
-    if (!(score >= 0.0)) detail::fail("online p-values", "a score >= 0", detail::to_text(score));
+    if (!(score >= 0.0)) detail::fail("online p-values", "a score >= 0", {score});
     const auto [first, last] = std::equal_range(sorted_.begin(), sorted_.end(), score);
     const auto above = static_cast<double>(sorted_.end() - last);
     const double u = detail::smoothing_uniform(seed_, steps_++);

@@ -217,7 +217,7 @@ inline std::vector<double> point_scores(const WindowGrid& windows,
     for (Index window = 0; window < step_errors.rows(); ++window) {
       if (!(step_errors(window, step) >= 0.0)) {
         detail::fail("point scores", "errors >= 0",
-                     {detail::to_text(step_errors(window, step)), " at window ", window, ", step ", step});
+                     {step_errors(window, step), " at window ", window, ", step ", step});
       }
     }
   }

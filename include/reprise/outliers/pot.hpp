@@ -42,7 +42,7 @@ inline constexpr std::size_t fewest_excesses = 10;
 inline std::vector<double> excesses_above_level(std::span<const double> values, double level, double& at,
                                                 const Text& place) {
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  if (*low == *high) fail(place, "scores that differ", {"constant scores of ", to_text(*low)});
+  if (*low == *high) fail(place, "scores that differ", {"constant scores of ", *low});
   std::vector<double> excesses(values.begin(), values.end());
   at = quantile_of(excesses, level);
   excesses.clear();
@@ -53,17 +53,17 @@ inline std::vector<double> excesses_above_level(std::span<const double> values, 
   if (excesses.size() < fewest_excesses) {
     const double needed = std::ceil(static_cast<double>(fewest_excesses) / (1.0 - level) - 1e-6);
     fail(place,
-         {"at least ", fewest_excesses, " scores above their quantile ", to_text(level),
-          ", which takes about ", to_text(needed), " scores that differ"},
+         {"at least ", fewest_excesses, " scores above their quantile ", level, ", which takes about ",
+          needed, " scores that differ"},
          {excesses.size(), " of ", values.size()});
   }
   return excesses;
 }
 
 inline void require_pot_options(double risk, double level, const Text& place) {
-  if (!(level > 0.0 && level < 1.0)) fail(place, "a level in (0, 1)", to_text(level));
+  if (!(level > 0.0 && level < 1.0)) fail(place, "a level in (0, 1)", {level});
   if (!(risk > 0.0 && risk < (1.0 - level) * (1.0 - 1e-9))) {  // 1 - 0.98 is a little more than 0.02
-    fail(place, {"a risk above 0 and below 1 - level = ", to_text(1.0 - level)}, to_text(risk));
+    fail(place, {"a risk above 0 and below 1 - level = ", number_text(1.0 - level, 6)}, {risk});
   }
 }
 
@@ -73,7 +73,7 @@ inline void require_pot_options(double risk, double level, const Text& place) {
 inline PotTail fit_pot_tail(std::span<const double> calibration, double level = 0.98) {
   detail::require_calibration_scores(calibration, "fit_pot_tail");
   if (!(level > 0.0 && level < 1.0)) {
-    detail::fail("fit_pot_tail", "a level in (0, 1)", detail::to_text(level));
+    detail::fail("fit_pot_tail", "a level in (0, 1)", {level});
   }
   PotTail tail;
   tail.count = static_cast<Index>(calibration.size());
@@ -99,7 +99,7 @@ class Pot {
     return fit_pot_tail(calibration, level_).value_at(risk_);
   }
   std::string description() const {
-    return "POT " + detail::to_text(risk_) + " above " + detail::to_text(level_);
+    return "POT " + detail::number_text(risk_) + " above " + detail::number_text(level_);
   }
   double risk() const { return risk_; }
   double level() const { return level_; }

@@ -35,7 +35,7 @@ namespace detail {
 
 inline void require_score_options(const ScoreOptions& options) {
   if (!(options.quantile >= 0.0 && options.quantile <= 1.0)) {
-    fail("scores", "a quantile in [0, 1]", to_text(options.quantile));
+    fail("scores", "a quantile in [0, 1]", {options.quantile});
   }
 }
 

@@ -194,7 +194,7 @@ class Spot {
     if (calibration.empty()) detail::fail("spot", "calibration values", "none");
     for (std::size_t i = 0; i < calibration.size(); ++i) {
       if (!std::isfinite(calibration[i])) {
-        detail::fail("spot", "finite calibration values", {detail::to_text(calibration[i]), " at index ", i});
+        detail::fail("spot", "finite calibration values", {calibration[i], " at index ", i});
       }
     }
     const std::vector<double> excesses =
@@ -379,8 +379,7 @@ class Dspot {
     std::vector<double> result;
     for (std::size_t i = 0; i < calibration.size(); ++i) {
       if (!std::isfinite(calibration[i])) {
-        detail::fail("dspot", "finite calibration values",
-                     {detail::to_text(calibration[i]), " at index ", i});
+        detail::fail("dspot", "finite calibration values", {calibration[i], " at index ", i});
       }
       if (static_cast<Index>(i) >= last_.size()) result.push_back(calibration[i] - last_.mean());
       remember(calibration[i]);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstdio>
 #include <numeric>
 #include <span>
 #include <string>
@@ -15,18 +14,11 @@ namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
 
-/// A number for a message: short, and never "0.000000" for 1e-9.
-[[gnu::noinline]] inline std::string to_text(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", value);
-  return text;
-}
-
 /// A score is a number >= 0, higher is stranger. Infinity is one (an error too large to square), NaN is none.
 inline void require_scores(std::span<const double> scores, const Text& place) {
   for (std::size_t i = 0; i < scores.size(); ++i) {
     if (!(scores[i] >= 0.0)) {
-      fail(place, "scores >= 0", {to_text(scores[i]), " at index ", i});
+      fail(place, "scores >= 0", {scores[i], " at index ", i});
     }
   }
 }
@@ -36,7 +28,7 @@ inline void require_calibration_scores(std::span<const double> scores, const Tex
   if (scores.empty()) fail(place, "at least one calibration score", "none");
   for (std::size_t i = 0; i < scores.size(); ++i) {
     if (!(scores[i] >= 0.0) || std::isinf(scores[i])) {
-      fail(place, "finite calibration scores >= 0", {to_text(scores[i]), " at index ", i});
+      fail(place, "finite calibration scores >= 0", {scores[i], " at index ", i});
     }
   }
 }

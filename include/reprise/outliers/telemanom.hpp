@@ -126,7 +126,7 @@ class TelemanomRule {
 };
 
 inline void require_pruning(double pruning) {
-  if (!(pruning >= 0.0 && pruning < 1.0)) fail("telemanom", "pruning in [0, 1)", to_text(pruning));
+  if (!(pruning >= 0.0 && pruning < 1.0)) fail("telemanom", "pruning in [0, 1)", {pruning});
 }
 
 }  // namespace detail

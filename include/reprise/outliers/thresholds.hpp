@@ -31,7 +31,7 @@ class Manual {
  public:
   static constexpr const char* name = "manual";
   explicit Manual(double value) : value_(value) {
-    if (!std::isfinite(value)) detail::fail("threshold::manual", "a finite value", detail::to_text(value));
+    if (!std::isfinite(value)) detail::fail("threshold::manual", "a finite value", {value});
   }
   double fit(std::span<const double>) const { return value_; }
   std::string description() const { return "manual"; }
@@ -48,8 +48,7 @@ class Quantile {
   static constexpr const char* name = "quantile";
   explicit Quantile(double q) : q_(q) {
     if (!(q >= 0.0 && q < 1.0)) {
-      detail::fail("threshold::quantile", "q in [0, 1) (max_factor(1) is the largest score)",
-                   detail::to_text(q));
+      detail::fail("threshold::quantile", "q in [0, 1) (max_factor(1) is the largest score)", {q});
     }
   }
   double fit(std::span<const double> calibration) const {
@@ -57,15 +56,13 @@ class Quantile {
     // 10 * (1 - 0.9) is a little less than 1 in binary.
     const double needed = std::ceil((1.0 - 1e-9) / (1.0 - q_));
     if (static_cast<double>(calibration.size()) < needed) {
-      detail::fail(
-          "threshold::quantile",
-          {"at least ", detail::to_text(needed), " calibration scores for q = ", detail::to_text(q_)},
-          {calibration.size()});
+      detail::fail("threshold::quantile", {"at least ", needed, " calibration scores for q = ", q_},
+                   {calibration.size()});
     }
     std::vector<double> scores(calibration.begin(), calibration.end());
     return detail::quantile_of(scores, q_);
   }
-  std::string description() const { return "quantile " + detail::to_text(q_); }
+  std::string description() const { return "quantile " + detail::number_text(q_); }
   double q() const { return q_; }
 
  private:
@@ -78,7 +75,7 @@ class StandardDeviations {
   static constexpr const char* name = "standard_deviations";
   explicit StandardDeviations(double k) : k_(k) {
     if (!(k >= 0.0) || std::isinf(k)) {
-      detail::fail("threshold::standard_deviations", "a finite k >= 0", detail::to_text(k));
+      detail::fail("threshold::standard_deviations", "a finite k >= 0", {k});
     }
   }
   double fit(std::span<const double> calibration) const {
@@ -86,11 +83,11 @@ class StandardDeviations {
     const auto [low, high] = std::minmax_element(calibration.begin(), calibration.end());
     if (*low == *high && k_ > 0.0) {
       detail::fail("threshold::standard_deviations", "calibration scores that differ",
-                   {"constant scores of ", detail::to_text(*low)});
+                   {"constant scores of ", *low});
     }
     return detail::mean_of(calibration) + k_ * detail::standard_deviation_of(calibration);
   }
-  std::string description() const { return "mean + " + detail::to_text(k_) + " sd"; }
+  std::string description() const { return "mean + " + detail::number_text(k_) + " sd"; }
   double k() const { return k_; }
 
  private:
@@ -103,7 +100,7 @@ class Mad {
  public:
   static constexpr const char* name = "mad";
   explicit Mad(double k) : k_(k) {
-    if (!(k >= 0.0) || std::isinf(k)) detail::fail("threshold::mad", "a finite k >= 0", detail::to_text(k));
+    if (!(k >= 0.0) || std::isinf(k)) detail::fail("threshold::mad", "a finite k >= 0", {k});
   }
   double fit(std::span<const double> calibration) const {
     detail::require_calibration_scores(calibration, "threshold::mad");
@@ -113,11 +110,11 @@ class Mad {
     const double deviation = detail::median_of(scores);
     if (deviation == 0.0 && k_ > 0.0) {
       detail::fail("threshold::mad", "calibration scores less than half of which are equal",
-                   {"a median absolute deviation of 0 around ", detail::to_text(median)});
+                   {"a median absolute deviation of 0 around ", median});
     }
     return median + k_ * 1.4826 * deviation;
   }
-  std::string description() const { return "median + " + detail::to_text(k_) + " MAD"; }
+  std::string description() const { return "median + " + detail::number_text(k_) + " MAD"; }
   double k() const { return k_; }
 
  private:
@@ -129,7 +126,7 @@ class Iqr {
  public:
   static constexpr const char* name = "iqr";
   explicit Iqr(double k) : k_(k) {
-    if (!(k >= 0.0) || std::isinf(k)) detail::fail("threshold::iqr", "a finite k >= 0", detail::to_text(k));
+    if (!(k >= 0.0) || std::isinf(k)) detail::fail("threshold::iqr", "a finite k >= 0", {k});
   }
   double fit(std::span<const double> calibration) const {
     detail::require_calibration_scores(calibration, "threshold::iqr");
@@ -138,11 +135,11 @@ class Iqr {
     const double high = detail::quantile_of(scores, 0.75);
     if (low == high && k_ > 0.0) {
       detail::fail("threshold::iqr", "calibration scores whose middle half differ",
-                   {"an interquartile range of 0 at ", detail::to_text(low)});
+                   {"an interquartile range of 0 at ", low});
     }
     return high + k_ * (high - low);
   }
-  std::string description() const { return "Q3 + " + detail::to_text(k_) + " IQR"; }
+  std::string description() const { return "Q3 + " + detail::number_text(k_) + " IQR"; }
   double k() const { return k_; }
 
  private:
@@ -158,7 +155,7 @@ class Factor {
   static constexpr const char* name = "factor";
   Factor(double factor, Statistic statistic) : factor_(factor), statistic_(statistic) {
     if (!(factor > 0.0) || std::isinf(factor)) {
-      detail::fail("threshold::factor", "a finite factor > 0", detail::to_text(factor));
+      detail::fail("threshold::factor", "a finite factor > 0", {factor});
     }
   }
   double fit(std::span<const double> calibration) const {
@@ -167,7 +164,7 @@ class Factor {
   }
   std::string description() const {
     const char* const statistics[] = {"max", "mean", "median"};
-    return detail::to_text(factor_) + " x " + statistics[static_cast<std::size_t>(statistic_)];
+    return detail::number_text(factor_) + " x " + statistics[static_cast<std::size_t>(statistic_)];
   }
   double factor() const { return factor_; }
   Statistic statistic() const { return statistic_; }
@@ -190,14 +187,14 @@ class MaxFactor {
   static constexpr const char* name = "max_factor";
   explicit MaxFactor(double factor) : factor_(factor) {
     if (!(factor > 0.0) || std::isinf(factor)) {
-      detail::fail("threshold::max_factor", "a finite factor > 0", detail::to_text(factor));
+      detail::fail("threshold::max_factor", "a finite factor > 0", {factor});
     }
   }
   double fit(std::span<const double> calibration) const {
     detail::require_calibration_scores(calibration, "threshold::max_factor");
     return factor_ * *std::max_element(calibration.begin(), calibration.end());
   }
-  std::string description() const { return detail::to_text(factor_) + " x max"; }
+  std::string description() const { return detail::number_text(factor_) + " x max"; }
   double factor() const { return factor_; }
 
  private:
@@ -230,7 +227,7 @@ inline Quantile quantile(double q) { return Quantile(q); }
 /// The share of the calibration scores, in (0, 1], that may lie above the threshold: the quantile 1 - share.
 inline Quantile contamination(double share) {
   if (!(share > 0.0 && share <= 1.0)) {
-    detail::fail("threshold::contamination", "a share in (0, 1]", detail::to_text(share));
+    detail::fail("threshold::contamination", "a share in (0, 1]", {share});
   }
   return Quantile(1.0 - share);
 }
@@ -260,8 +257,7 @@ class Threshold {
   double fit(std::span<const double> calibration) const {
     const double value = detail::visit([&](const auto& rule) { return rule.fit(calibration); }, rule_);
     if (!std::isfinite(value)) {
-      detail::fail({"threshold::", name()}, "a finite threshold from these calibration scores",
-                   detail::to_text(value));
+      detail::fail({"threshold::", name()}, "a finite threshold from these calibration scores", {value});
     }
     return value;
   }

@@ -104,9 +104,11 @@ struct CsvLog {
       if (!file_) fail();
       std::fputs("epoch,loss,validation_loss,learning_rate\n", file_.get());
     } else if (event.stage == TrainingStage::epoch_end) {
-      std::fprintf(file_.get(), "%lld,%.9g,", static_cast<long long>(event.epoch), event.loss);
-      if (event.validation_loss) std::fprintf(file_.get(), "%.9g", *event.validation_loss);
-      std::fprintf(file_.get(), ",%.9g\n", event.learning_rate);
+      const std::string validation =
+          event.validation_loss ? detail::number_text(*event.validation_loss, 9) : std::string();
+      const std::string line = std::to_string(event.epoch) + ',' + detail::number_text(event.loss, 9) + ',' +
+                               validation + ',' + detail::number_text(event.learning_rate, 9) + '\n';
+      std::fputs(line.c_str(), file_.get());
       if (std::fflush(file_.get()) != 0) fail();
     } else if (event.stage == TrainingStage::end) {
       file_.reset();

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <string>
 
+#include "../core/text.hpp"
 #include "events.hpp"
 
 namespace reprise {
@@ -58,14 +59,17 @@ struct ProgressBar {
     const int filled = static_cast<int>(share * width);
     std::string bar(static_cast<std::size_t>(filled), '=');
     bar.resize(static_cast<std::size_t>(width), '.');
-    std::fprintf(stream, "\r\033[Kepoch %lld/%lld [%s] loss %.6g", static_cast<long long>(event.epoch),
-                 static_cast<long long>(event.epochs), bar.c_str(), event.loss);
+    std::fprintf(stream, "\r\033[Kepoch %lld/%lld [%s] loss %s", static_cast<long long>(event.epoch),
+                 static_cast<long long>(event.epochs), bar.c_str(),
+                 detail::number_text(event.loss, 6).c_str());
     if (event.validation_loss) validation_loss_ = event.validation_loss;
-    if (validation_loss_) std::fprintf(stream, ", validation %.6g", *validation_loss_);
+    if (validation_loss_) {
+      std::fprintf(stream, ", validation %s", detail::number_text(*validation_loss_, 6).c_str());
+    }
     if (event.stage == TrainingStage::end) {
-      std::fprintf(stream, ", %.1f s", elapsed);
+      std::fprintf(stream, ", %s s", detail::fixed_text(elapsed, 1).c_str());
     } else if (share > 0) {
-      std::fprintf(stream, ", %.0f s left", elapsed / share - elapsed);
+      std::fprintf(stream, ", %s s left", detail::fixed_text(elapsed / share - elapsed, 0).c_str());
     }
     std::fflush(stream);
   }
