@@ -22,6 +22,13 @@ struct ParameterInfo {
   Index size() const { return rows * cols; }
 };
 
+/// Neighbouring scalars within that vector, for example those of one tensor or of one layer.
+struct ParameterRange {
+  Index offset = 0;
+  Index size = 0;
+  friend bool operator==(const ParameterRange&, const ParameterRange&) = default;
+};
+
 /// Names, shapes and offsets of all tensors of a model, in the order in which they are stored.
 class ParameterTable {
  public:

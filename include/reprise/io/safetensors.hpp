@@ -72,18 +72,6 @@ void require_values(const std::string& place, const std::string& prefix, const P
   }
 }
 
-/// Calls use(prefix, vector, smallest value) for each vector that the optimizer remembers.
-template <typename State, typename Use>
-void for_each_moment(const Optimizer& optimizer, State& state, const Use& use) {
-  auto& [first, second, velocity, step] = state;
-  using Scalar = typename std::remove_cvref_t<decltype(first)>::Scalar;
-  constexpr Scalar lowest = std::numeric_limits<Scalar>::lowest();
-  const Remembers used = detail::visit([](const auto& kind) { return remembers(kind); }, optimizer);
-  if (used.first) use("optimizer.first.", first, lowest);
-  if (used.second) use("optimizer.second.", second, Scalar(0));
-  if (used.velocity) use("optimizer.velocity.", velocity, lowest);
-}
-
 /// Checks what the constructors of model and optimizer do not, before anything is allocated for them.
 inline AutoencoderOptions read_options(const std::string& text, const std::string& place) {
   AutoencoderOptions options;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -12,6 +13,7 @@
 #include "../core/visit.hpp"
 #include "huber.hpp"
 #include "log_cosh.hpp"
+#include "loss_call.hpp"
 #include "mean_absolute_error.hpp"
 #include "mean_squared_error.hpp"
 
@@ -45,6 +47,18 @@ double loss_run(const Kind& kind, const Scalar* prediction, const Scalar* target
   return sum.total();
 }
 
+/// For the losses that are a function of e = prediction - target at each feature alone.
+template <typename Kind, typename Scalar>
+double loss_of_batch(const Kind& kind, const LossCall<Scalar>& call) {
+  if (counts_all(call)) {
+    return loss_run(kind, call.prediction.data, call.target.data, call.prediction.size(),
+                    static_cast<Scalar>(call.scale * call.per_element), call.gradient);
+  }
+  return sum_over_positions(
+      call, [&](const Scalar* prediction, const Scalar* target, Index count, Scalar factor,
+                Scalar* gradient) { return loss_run(kind, prediction, target, count, factor, gradient); });
+}
+
 template <typename A, typename B>
 void require_same_shape(const char* what, const SequenceView<A>& expected, const SequenceView<B>& got) {
   if (expected.shape() == got.shape() && expected.batch == got.batch) return;
@@ -64,6 +78,25 @@ inline Index values_of_last_step(Index features, Index last_step_features) {
   return last_step_features > 0 ? last_step_features : features;
 }
 
+inline void require_lengths(std::span<const Index> lengths, Index batch, Index steps) {
+  if (lengths.empty()) return;
+  require_one_per_sample("lengths", lengths.size(), batch);
+  for (const Index length : lengths) {
+    if (length < 0 || length > steps) fail("loss: lengths", {"from 0 to ", steps, " steps"}, {length});
+  }
+}
+
+/// Checks the shapes, then calls the code of the loss; the sum is in element losses.
+template <typename Scalar>
+double sum_of_elements(const Loss& loss, LossCall<Scalar>& call, Index last_step_features) {
+  require_same_shape("target", call.prediction, call.target);
+  require_lengths(call.lengths, call.prediction.batch, call.prediction.steps);
+  call.in_last = values_of_last_step(call.prediction.features, last_step_features);
+  call.per_element =
+      1.0 / static_cast<double>(call.prediction.features * (call.prediction.steps - 1) + call.in_last);
+  return detail::visit([&](const auto& kind) { return loss_of_batch(kind, call); }, loss);
+}
+
 }  // namespace detail
 
 /// The sum, over the samples b of a batch or a part of one, of weight_b * (mean of the element loss over b's
@@ -76,81 +109,65 @@ inline Index values_of_last_step(Index features, Index last_step_features) {
 ///
 /// `last_step_features`: where positive, only so many values of the last step are meant (the others pad the
 /// last patch of a window): the mean is over the values that are, and the slope of the others is zero.
+///
+/// `lengths`: the number of valid steps of each sample, which stand first; empty: all steps are. What lies
+/// beyond is not read, and its slope is zero. The sum over the valid steps is divided by `steps` all the
+/// same, so that a step weighs as much in a short sample as in a long one. For a loss that is divided by the
+/// valid steps of the batch, as Keras divides under a mask, let scale be steps / (sum of the lengths of the
+/// whole batch).
 template <typename Scalar>
 double loss_sum(const Loss& loss, std::type_identity_t<SequenceView<const Scalar>> prediction,
                 std::type_identity_t<SequenceView<const Scalar>> target,
                 std::span<const double> sample_weights, double scale, SequenceView<Scalar> gradient,
-                Index last_step_features = 0) {
-  detail::require_same_shape("target", prediction, target);
+                Index last_step_features = 0, std::span<const Index> lengths = {}) {
   if (gradient.data != nullptr) detail::require_same_shape("gradient", prediction, gradient);
   if (!sample_weights.empty()) {
     detail::require_one_per_sample("sample weights", sample_weights.size(), prediction.batch);
   }
-  const Index in_last = detail::values_of_last_step(prediction.features, last_step_features);
-  const Index first_of_last = prediction.batch * (prediction.steps - 1);
-  const double per_element =
-      1.0 / static_cast<double>(prediction.features * (prediction.steps - 1) + in_last);
-  return detail::visit(
-      [&](const auto& kind) {
-        if (sample_weights.empty() && in_last == prediction.features) {
-          return per_element * detail::loss_run(kind, prediction.data, target.data, prediction.size(),
-                                                static_cast<Scalar>(scale * per_element), gradient.data);
-        }
-        const Index features = prediction.features;
-        double sum = 0.0;
-        for (Index column = 0; column < prediction.batch * prediction.steps; ++column) {
-          const double weight = sample_weights.empty()
-                                    ? 1.0
-                                    : sample_weights[static_cast<std::size_t>(column % prediction.batch)];
-          const Index count = column < first_of_last ? features : in_last;
-          const Index offset = column * features;
-          Scalar* const slope = gradient.data == nullptr ? nullptr : gradient.data + offset;
-          sum += weight * detail::loss_run(kind, prediction.data + offset, target.data + offset, count,
-                                           static_cast<Scalar>(weight * scale * per_element), slope);
-          if (slope != nullptr) std::fill(slope + count, slope + features, Scalar(0));
-        }
-        return per_element * sum;
-      },
-      loss);
+  detail::LossCall<Scalar> call{prediction, target, sample_weights, lengths, scale, gradient.data, nullptr,
+                                0,          0.0};
+  const double sum = detail::sum_of_elements(loss, call, last_step_features);
+  return call.per_element * sum;
 }
 
-/// The loss of each sample: the mean of the element loss over its steps and features, unweighted. `losses`
-/// has one place per sample. Allocates nothing; throws `Error` when shapes disagree.
+/// The loss of each sample: the mean of the element loss over its (valid) steps and features, unweighted; 0
+/// for a sample of length 0. `losses` has one place per sample; the last two arguments are those of
+/// `loss_sum`. Allocates nothing; throws `Error` when shapes disagree.
 template <typename Scalar>
 void sample_losses(const Loss& loss, SequenceView<Scalar> prediction,
-                   SequenceView<const std::remove_const_t<Scalar>> target, std::span<double> losses) {
+                   SequenceView<const std::remove_const_t<Scalar>> target, std::span<double> losses,
+                   Index last_step_features = 0, std::span<const Index> lengths = {}) {
   using Value = std::remove_const_t<Scalar>;
-  detail::require_same_shape("target", prediction, target);
   detail::require_one_per_sample("losses", losses.size(), prediction.batch);
   std::fill(losses.begin(), losses.end(), 0.0);
-  const Index features = prediction.features;
-  const double per_element = 1.0 / static_cast<double>(features * prediction.steps);
-  detail::visit(
-      [&](const auto& kind) {
-        for (Index column = 0; column < prediction.batch * prediction.steps; ++column) {
-          const Value* const from = prediction.data + column * features;
-          losses[static_cast<std::size_t>(column % prediction.batch)] +=
-              per_element * detail::loss_run<std::decay_t<decltype(kind)>, Value>(
-                                kind, from, target.data + column * features, features, Value(0), nullptr);
-        }
-      },
-      loss);
+  detail::LossCall<Value> call{prediction, target, {}, lengths, 1.0, nullptr, losses.data(), 0, 0.0};
+  detail::sum_of_elements(loss, call, last_step_features);
+  for (std::size_t b = 0; b < losses.size(); ++b) {
+    losses[b] *= call.per_element;
+    if (lengths.empty() || lengths[b] == 0) continue;
+    losses[b] *= static_cast<double>(prediction.steps) / static_cast<double>(lengths[b]);
+  }
 }
 
-/// The loss of a batch, Keras's meaning: the (weighted) sum of its samples' losses over their number.
+/// The loss of a batch, Keras's meaning: the (weighted) sum of its samples' losses over their number. With
+/// lengths the (weighted) sum of the losses of all valid steps over the number of these steps.
 template <typename Scalar>
 double loss_value(const Loss& loss, SequenceView<Scalar> prediction,
                   SequenceView<const std::remove_const_t<Scalar>> target,
-                  std::span<const double> sample_weights = {}) {
+                  std::span<const double> sample_weights = {}, std::span<const Index> lengths = {}) {
   validate(loss);
   detail::require_positive(prediction.batch, "loss", "number of samples");
-  return loss_sum<std::remove_const_t<Scalar>>(loss, prediction, target, sample_weights, 1.0, {}) /
-         static_cast<double>(prediction.batch);
+  const double sum =
+      loss_sum<std::remove_const_t<Scalar>>(loss, prediction, target, sample_weights, 1.0, {}, 0, lengths);
+  if (lengths.empty()) return sum / static_cast<double>(prediction.batch);
+  const Index valid = std::accumulate(lengths.begin(), lengths.end(), Index{0});
+  detail::require_positive(valid, "loss", "number of valid steps");
+  return sum / (static_cast<double>(valid) / static_cast<double>(prediction.steps));
 }
 template <typename Scalar>
 double loss_value(const Loss& loss, const Sequences<Scalar>& prediction, const Sequences<Scalar>& target,
-                  std::span<const double> sample_weights = {}) {
-  return loss_value(loss, prediction.view(), target.view(), sample_weights);
+                  std::span<const double> sample_weights = {}, std::span<const Index> lengths = {}) {
+  return loss_value(loss, prediction.view(), target.view(), sample_weights, lengths);
 }
 
 }  // namespace REPRISE_ABI

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "../core/lanes.hpp"
+#include "../core/parameters.hpp"
 #include "clipping.hpp"
 #include "convention.hpp"
 #include "learning_rate.hpp"
@@ -76,7 +77,7 @@ inline Remembers remembers(const AdamW&) { return {true, true, false}; }
 /// Both conventions: theta <- theta - rate * m / (root_factor * sqrt(v) + epsilon).
 template <typename Scalar>
 void adam_step(const Adam& adam, OptimizerState<Scalar>& state, double learning_rate, double decoupled_decay,
-               double gradient_decay, const Scalar* gradient, Scalar* parameters, Index size) {
+               double gradient_decay, const Scalar* gradient, Scalar* parameters, ParameterRange range) {
   const bool keras = adam.convention == Convention::keras;
   const auto t = static_cast<double>(state.step + 1);
   const double correction_1 = 1.0 - std::pow(adam.beta_1, t);
@@ -88,9 +89,11 @@ void adam_step(const Adam& adam, OptimizerState<Scalar>& state, double learning_
   const auto share_2 = static_cast<Scalar>(1.0 - adam.beta_2);
   const auto shrink = static_cast<Scalar>(learning_rate * decoupled_decay);
   const auto pull = static_cast<Scalar>(gradient_decay);
-  Scalar* const first = state.first.data();
-  Scalar* const second = state.second.data();
-  for_lanes<Scalar>(size, [=](auto at, Index i) REPRISE_DETAIL_INLINE {
+  Scalar* const first = moment_from(state.first, range.offset);
+  Scalar* const second = moment_from(state.second, range.offset);
+  gradient += range.offset;
+  parameters += range.offset;
+  for_lanes<Scalar>(range.size, [=](auto at, Index i) REPRISE_DETAIL_INLINE {
     const Lanes<Scalar> theta = at.load(parameters + i);
     const Lanes<Scalar> g = at.load(gradient + i) + theta * pull;
     Lanes<Scalar> m = at.load(first + i), v = at.load(second + i);
@@ -104,17 +107,17 @@ void adam_step(const Adam& adam, OptimizerState<Scalar>& state, double learning_
 }
 template <typename Scalar>
 void update_step(const Adam& adam, OptimizerState<Scalar>& state, double learning_rate,
-                 const Scalar* gradient, Scalar* parameters, Index size) {
+                 const Scalar* gradient, Scalar* parameters, ParameterRange range) {
   const bool keras = adam.convention == Convention::keras;
   adam_step(adam, state, learning_rate, keras ? adam.weight_decay : 0.0, keras ? 0.0 : adam.weight_decay,
-            gradient, parameters, size);
+            gradient, parameters, range);
 }
 template <typename Scalar>
 void update_step(const AdamW& adam, OptimizerState<Scalar>& state, double learning_rate,
-                 const Scalar* gradient, Scalar* parameters, Index size) {
+                 const Scalar* gradient, Scalar* parameters, ParameterRange range) {
   const Adam moments{
       .convention = adam.convention, .beta_1 = adam.beta_1, .beta_2 = adam.beta_2, .epsilon = adam.epsilon};
-  adam_step(moments, state, learning_rate, adam.weight_decay, 0.0, gradient, parameters, size);
+  adam_step(moments, state, learning_rate, adam.weight_decay, 0.0, gradient, parameters, range);
 }
 
 }  // namespace detail

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <limits>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <variant>
+#include <vector>
 
 #include "../core/denormals.hpp"
 #include "../core/error.hpp"
@@ -49,10 +52,29 @@ OptimizerState<Scalar> initial_state(const Optimizer& optimizer, Index parameter
   const auto zeros = [&](bool needed) -> Vector<Scalar> {
     return Vector<Scalar>::Zero(needed ? parameters : 0);
   };
-  return {zeros(used.first), zeros(used.second), zeros(used.velocity), 0};
+  return {zeros(used.first), zeros(used.second), zeros(used.velocity), 0,
+          std::vector<Vector<Scalar>>(static_cast<std::size_t>(used.custom), zeros(true))};
 }
 
 namespace detail {
+
+/// Calls use(prefix, vector, smallest value) for each vector that the optimizer remembers; the prefix names
+/// it in a file. `State` is an `OptimizerState`, const or not.
+template <typename State, typename Use>
+void for_each_moment(const Optimizer& optimizer, State& state, const Use& use) {
+  // A member that is added to the state must be added here: until then this does not compile.
+  auto& [first, second, velocity, step, custom] = state;
+  using Scalar = typename std::remove_cvref_t<decltype(first)>::Scalar;
+  constexpr Scalar lowest = std::numeric_limits<Scalar>::lowest();
+  const Remembers used = detail::visit([](const auto& kind) { return remembers(kind); }, optimizer);
+  if (used.first) use("optimizer.first.", first, lowest);
+  if (used.second) use("optimizer.second.", second, Scalar(0));
+  if (used.velocity) use("optimizer.velocity.", velocity, lowest);
+  for (Index i = 0; i < used.custom; ++i) {
+    const std::string prefix = "optimizer.custom_" + std::to_string(i) + ".";
+    use(prefix.c_str(), custom[static_cast<std::size_t>(i)], lowest);
+  }
+}
 
 /// The state must be one for this optimizer and so many parameters.
 template <typename Scalar>
@@ -66,6 +88,22 @@ void require_state_fits(const Optimizer& optimizer, const OptimizerState<Scalar>
   require("first", state.first.size(), used.first);
   require("second", state.second.size(), used.second);
   require("velocity", state.velocity.size(), used.velocity);
+  if (state.custom.size() != static_cast<std::size_t>(used.custom)) {
+    fail("optimizer state: custom", {used.custom, " moments (see initial_state)"}, {state.custom.size()});
+  }
+  for (const Vector<Scalar>& moment : state.custom) require("custom", moment.size(), true);
+}
+
+/// Ranges must lie within the parameters, in their order, and not overlap.
+inline void require_ranges(std::span<const ParameterRange> ranges, Index parameters) {
+  Index end = 0;
+  for (const ParameterRange& range : ranges) {
+    if (range.size < 0 || range.offset < end || range.offset + range.size > parameters) {
+      fail("optimizer: trainable", {"ranges in ascending order within ", parameters, " parameters"},
+           {range.size, " from ", range.offset, " on, after ", end});
+    }
+    end = range.offset + range.size;
+  }
 }
 
 }  // namespace detail
@@ -76,22 +114,33 @@ void require_state_fits(const Optimizer& optimizer, const OptimizerState<Scalar>
 /// vectors that `table` describes; a gradient that is not finite (see `gradient_norm`) makes parameters and
 /// state not finite. Numbers below the normal ones count as zero. Allocates nothing; throws `Error` when
 /// sizes disagree or the state is of another optimizer.
+///
+/// `trainable`: where it is not empty, only the parameters in these ranges (ascending, without overlap) are
+/// updated. All others are frozen: no step, decay or moment touches them, and their gradient counts in no
+/// norm that the gradient is clipped to. One range of size 0 freezes all.
 template <typename Scalar>
 void apply_update(const Optimizer& optimizer, const ParameterTable& table, OptimizerState<Scalar>& state,
                   double learning_rate_scale, std::type_identity_t<Eigen::Ref<Vector<Scalar>>> gradient,
-                  std::type_identity_t<Eigen::Ref<Vector<Scalar>>> parameters) {
+                  std::type_identity_t<Eigen::Ref<Vector<Scalar>>> parameters,
+                  std::span<const ParameterRange> trainable = {}) {
   if (gradient.size() != table.size() || parameters.size() != table.size()) {
     detail::fail("optimizer", {table.size(), " parameters and gradients"},
                  {parameters.size(), " and ", gradient.size()});
   }
   detail::require_state_fits(optimizer, state, table.size());
+  detail::require_ranges(trainable, table.size());
+  const ParameterRange all{0, table.size()};
+  if (trainable.empty()) trainable = {&all, 1};
   const double learning_rate = rate_at(optimizer, state.step) * learning_rate_scale;
   const detail::FlushDenormals flush;
   detail::visit(
       [&](const auto& kind) {
-        detail::visit([&](const auto& clip) { detail::clip_gradient(clip, table, gradient.data()); },
-                      kind.clip);
-        detail::update_step(kind, state, learning_rate, gradient.data(), parameters.data(), table.size());
+        detail::visit(
+            [&](const auto& clip) { detail::clip_gradient(clip, table, trainable, gradient.data()); },
+            kind.clip);
+        for (const ParameterRange& range : trainable) {
+          detail::update_step(kind, state, learning_rate, gradient.data(), parameters.data(), range);
+        }
       },
       optimizer);
   ++state.step;

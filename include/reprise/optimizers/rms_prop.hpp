@@ -3,6 +3,7 @@
 #include <string>
 
 #include "../core/lanes.hpp"
+#include "../core/parameters.hpp"
 #include "clipping.hpp"
 #include "convention.hpp"
 #include "learning_rate.hpp"
@@ -48,7 +49,7 @@ inline Remembers remembers(const RmsProp& rms_prop) {
 /// Both conventions: d = sqrt(s + inside) + outside, v <- momentum v + into g / d, theta <- theta - out v.
 template <typename Scalar>
 void update_step(const RmsProp& rms_prop, OptimizerState<Scalar>& state, double learning_rate,
-                 const Scalar* gradient, Scalar* parameters, Index size) {
+                 const Scalar* gradient, Scalar* parameters, ParameterRange range) {
   const bool keras = rms_prop.convention == Convention::keras;
   const auto inside = static_cast<Scalar>(keras ? rms_prop.epsilon : 0.0);
   const auto outside = static_cast<Scalar>(keras ? 0.0 : rms_prop.epsilon);
@@ -58,10 +59,12 @@ void update_step(const RmsProp& rms_prop, OptimizerState<Scalar>& state, double 
   const auto share = static_cast<Scalar>(1.0 - rms_prop.rho);
   const auto momentum = static_cast<Scalar>(rms_prop.momentum);
   const bool centered = rms_prop.centered, moves_on = rms_prop.momentum != 0.0;
-  Scalar* const first = state.first.data();
-  Scalar* const second = state.second.data();
-  Scalar* const velocity = state.velocity.data();
-  for_lanes<Scalar>(size, [=](auto at, Index i) REPRISE_DETAIL_INLINE {
+  Scalar* const first = moment_from(state.first, range.offset);
+  Scalar* const second = moment_from(state.second, range.offset);
+  Scalar* const velocity = moment_from(state.velocity, range.offset);
+  gradient += range.offset;
+  parameters += range.offset;
+  for_lanes<Scalar>(range.size, [=](auto at, Index i) REPRISE_DETAIL_INLINE {
     const Lanes<Scalar> g = at.load(gradient + i);
     const Lanes<Scalar> s = at.load(second + i) * rho + g * g * share;
     at.store(second + i, s);

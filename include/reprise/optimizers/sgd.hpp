@@ -3,6 +3,7 @@
 #include <string>
 
 #include "../core/lanes.hpp"
+#include "../core/parameters.hpp"
 #include "clipping.hpp"
 #include "convention.hpp"
 #include "learning_rate.hpp"
@@ -48,14 +49,16 @@ inline Remembers remembers(const Sgd& sgd) { return {false, false, sgd.momentum 
 /// v).
 template <typename Scalar>
 void update_step(const Sgd& sgd, OptimizerState<Scalar>& state, double learning_rate, const Scalar* gradient,
-                 Scalar* parameters, Index size) {
+                 Scalar* parameters, ParameterRange range) {
   const bool keras = sgd.convention == Convention::keras;
   const auto into = static_cast<Scalar>(keras ? -learning_rate : 1.0);
   const auto out = static_cast<Scalar>(keras ? 1.0 : -learning_rate);
   const auto momentum = static_cast<Scalar>(sgd.momentum);
   const bool moves_on = sgd.momentum != 0.0, nesterov = sgd.nesterov;
-  Scalar* const velocity = state.velocity.data();
-  for_lanes<Scalar>(size, [=](auto at, Index i) REPRISE_DETAIL_INLINE {
+  Scalar* const velocity = moment_from(state.velocity, range.offset);
+  gradient += range.offset;
+  parameters += range.offset;
+  for_lanes<Scalar>(range.size, [=](auto at, Index i) REPRISE_DETAIL_INLINE {
     Lanes<Scalar> push = at.load(gradient + i) * into;
     if (moves_on) {
       const Lanes<Scalar> v = at.load(velocity + i) * momentum + push;

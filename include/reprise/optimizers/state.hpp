@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "../core/sequences.hpp"
 
 namespace reprise {
@@ -17,6 +19,8 @@ struct OptimizerState {
   Vector<Scalar> velocity;
   /// Updates so far, counted once for all parameters; the next update has this number.
   Index step = 0;
+  /// What an optimizer of the user's own remembers: as many vectors as it declares.
+  std::vector<Vector<Scalar>> custom{};
 };
 
 namespace detail {
@@ -26,7 +30,15 @@ struct Remembers {
   bool first;
   bool second;
   bool velocity;
+  Index custom = 0;
 };
+
+/// Where the part of a moment that belongs to the parameter number `offset` begins; null for a moment that is
+/// not used.
+template <typename Scalar>
+Scalar* moment_from(Vector<Scalar>& moment, Index offset) {
+  return moment.size() == 0 ? nullptr : moment.data() + offset;
+}
 
 }  // namespace detail
 }  // namespace REPRISE_ABI
