@@ -73,7 +73,7 @@ class FieldWriter {
 
 class Registry;
 
-/// Stands at one value and gives what is there, or refuses it by throwing an `Error` that names the place,
+/// Stands at one value and gives what is there, or refuses it by throwing a `FileError` that names the place,
 /// what was expected and what is there.
 class FieldReader {
  public:
@@ -96,8 +96,13 @@ class FieldReader {
   /// Refuses the object if it has a member that was never entered.
   virtual void end_object() = 0;
 
-  [[noreturn]] virtual void refuse(const std::string& expected) = 0;
-  [[noreturn]] virtual void refuse(const std::string& expected, const std::string& got) = 0;
+  [[noreturn]] void refuse(const std::string& expected) const { refuse(expected, shown()); }
+  [[noreturn]] void refuse(const std::string& expected, const std::string& got) const {
+    throw FileError(place() + ": expected " + expected + ", got " + got);
+  }
+  /// Where the reader stands, and what is there, as a message can show it.
+  virtual std::string place() const = 0;
+  virtual std::string shown() const = 0;
   /// The kinds of values that may stand here besides those that the library always knows.
   virtual const Registry& registry() const = 0;
 };
@@ -251,15 +256,18 @@ inline std::string read_kind(FieldReader& reader, std::string_view otherwise = {
   reader.leave();
   return kind;
 }
-[[noreturn]] inline void refuse_kind(FieldReader& reader, std::string_view category,
-                                     const std::string& kind) {
-  reader.refuse("a known " + std::string(category) + " or one of the registry", kind);
+[[noreturn]] inline void refuse_kind(FieldReader& reader, const std::string& expected) {
+  reader.enter_member("kind");
+  reader.refuse(expected);
+}
+[[noreturn]] inline void refuse_unregistered(FieldReader& reader, std::string_view category) {
+  refuse_kind(reader, "a known " + std::string(category) + " or one of the registry");
 }
 /// A value that only the registry can know.
 template <Erased T>
 T read_erased(FieldReader& reader, const std::string& kind, const void* given = nullptr) {
   std::optional<T> value = reader.registry().read<T>(kind, reader, given);
-  if (!value) refuse_kind(reader, T::category, kind);
+  if (!value) refuse_unregistered(reader, T::category);
   return *std::move(value);
 }
 
@@ -333,6 +341,14 @@ struct FieldForm<T> {
     read_fields(reader, value);
     reader.end_object();
   }
+};
+
+/// A type that is written as the one thing that it holds.
+template <typename T>
+  requires requires(T& value) { T::stored(value); }
+struct FieldForm<T> {
+  static void write(FieldWriter& writer, const T& value) { write_value(writer, T::stored(value)); }
+  static void read(FieldReader& reader, T& value) { read_value(reader, T::stored(value)); }
 };
 
 /// A type that says itself what stands in its place: `void write(FieldWriter&) const`, `void
@@ -422,7 +438,7 @@ struct FieldForm<std::variant<Kinds...>> {
   static void read(FieldReader& reader, Variant& value) {
     reader.begin_object();
     const std::string kind = read_kind(reader);
-    if (!(read_if<Kinds>(reader, kind, value) || ...)) refuse_unknown(reader, kind);
+    if (!(read_if<Kinds>(reader, kind, value) || ...)) refuse_unknown(reader);
     reader.end_object();
   }
 
@@ -444,17 +460,17 @@ struct FieldForm<std::variant<Kinds...>> {
     }
     return true;
   }
-  [[noreturn]] static void refuse_unknown(FieldReader& reader, const std::string& kind) {
+  [[noreturn]] static void refuse_unknown(FieldReader& reader) {
     std::string_view category;
     const auto look = [&]<typename Kind>(std::type_identity<Kind>) {
       if constexpr (Erased<Kind>) category = Kind::category;
     };
     (look(std::type_identity<Kinds>{}), ...);
-    if (!category.empty()) refuse_kind(reader, category, kind);
+    if (!category.empty()) refuse_unregistered(reader, category);
     std::string known;
     const auto list = [&](std::string_view name) { (known += known.empty() ? "" : ", ") += name; };
     (list(std::is_arithmetic_v<Kinds> ? "constant" : kind_of<Kinds>()), ...);
-    reader.refuse("one of the kinds " + known, kind);
+    refuse_kind(reader, "one of the kinds " + known);
   }
 };
 

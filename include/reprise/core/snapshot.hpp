@@ -42,8 +42,8 @@ class SnapshotWriter {
   virtual void end_section() = 0;
 };
 
-/// Gives the same parts back. Refuses what is missing or not as it should be, with an `Error` that names the
-/// place.
+/// Gives the same parts back. Refuses what is missing or not as it should be, with a `FileError` that names
+/// the place.
 class SnapshotReader {
  public:
   virtual ~SnapshotReader() = default;
@@ -60,9 +60,8 @@ class SnapshotReader {
                        TensorValues allowed = TensorValues::finite) = 0;
   virtual void tensors(const std::string& prefix, const ParameterTable& table, Vector<double>& values,
                        TensorValues allowed = TensorValues::finite) = 0;
-  /// Throws "<file>: <place>: expected ..., got ...".
-  [[noreturn]] virtual void refuse(const std::string& place, const std::string& expected,
-                                   const std::string& got) = 0;
+  /// What the snapshot is read from, as messages name it.
+  virtual const std::string& place() const = 0;
 
  protected:
   virtual FieldReader& begin_section(const char* name) = 0;

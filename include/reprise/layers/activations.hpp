@@ -183,6 +183,8 @@ void multiply_by_derivative(Activation activation, const Scalar* outputs, Index 
 
 }  // namespace detail
 
+/// In the order of the enumerators, as in files.
+constexpr auto enumerator_names(Activation) { return detail::activation_names; }
 inline std::string_view name_of(Activation activation) {
   return detail::activation_names[static_cast<std::size_t>(activation)];
 }

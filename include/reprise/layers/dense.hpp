@@ -17,6 +17,16 @@ struct DenseOptions {
   Initializer kernel_initializer = initializer::glorot_uniform;
   Initializer bias_initializer = initializer::zeros;
 
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [units, activation, use_bias, kernel_initializer, bias_initializer] = self;
+    visit("units", units);
+    visit("activation", activation);
+    visit("use_bias", use_bias);
+    visit("kernel_initializer", kernel_initializer);
+    visit("bias_initializer", bias_initializer);
+  }
+
   friend bool operator==(const DenseOptions&, const DenseOptions&) = default;
 };
 

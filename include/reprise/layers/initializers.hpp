@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cmath>
+#include <string_view>
 #include <vector>
 
 #include "../core/lanes.hpp"
@@ -25,9 +27,21 @@ struct Initializer {
     lecun_normal,
     orthogonal
   };
+  friend constexpr auto enumerator_names(Kind) {
+    return std::array<std::string_view, 10>{"zeros",         "ones",       "constant",  "glorot_uniform",
+                                            "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
+                                            "lecun_normal",  "orthogonal"};
+  }
   Kind kind = Kind::zeros;
   /// The value of `constant`; the gain of `orthogonal`.
   double value = 1.0;
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [kind, value] = self;
+    visit("kind", kind);
+    visit("value", value);
+  }
 
   friend bool operator==(const Initializer&, const Initializer&) = default;
 };

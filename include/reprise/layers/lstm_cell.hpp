@@ -34,6 +34,25 @@ struct LstmOptions {
   Initializer recurrent_initializer = initializer::orthogonal;
   Initializer bias_initializer = initializer::zeros;
 
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [units, activation, recurrent_activation, use_bias, unit_forget_bias, return_sequences,
+           go_backwards, dropout, recurrent_dropout, kernel_initializer, recurrent_initializer,
+           bias_initializer] = self;
+    visit("units", units);
+    visit("activation", activation);
+    visit("recurrent_activation", recurrent_activation);
+    visit("use_bias", use_bias);
+    visit("unit_forget_bias", unit_forget_bias);
+    visit("return_sequences", return_sequences);
+    visit("go_backwards", go_backwards);
+    visit("dropout", dropout);
+    visit("recurrent_dropout", recurrent_dropout);
+    visit("kernel_initializer", kernel_initializer);
+    visit("recurrent_initializer", recurrent_initializer);
+    visit("bias_initializer", bias_initializer);
+  }
+
   friend bool operator==(const LstmOptions&, const LstmOptions&) = default;
 };
 

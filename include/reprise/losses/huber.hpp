@@ -9,8 +9,15 @@ inline namespace REPRISE_ABI {
 /// steps and features. Huber, "Robust estimation of a location parameter" (1964), as Keras's and PyTorch's
 /// `Huber` have it.
 struct Huber {
+  static constexpr const char* kind = "Huber";
   /// Where the square ends and the straight line begins; > 0.
   double delta = 1.0;
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [delta] = self;
+    visit("delta", delta);
+  }
   friend bool operator==(const Huber&, const Huber&) = default;
 };
 

@@ -10,6 +10,7 @@ inline namespace REPRISE_ABI {
 /// log(cosh(e)) with e = prediction - target, averaged over steps and features: about e^2 / 2 for small
 /// errors and |e| - log 2 for large ones. Keras's `log_cosh`.
 struct LogCosh {
+  static constexpr const char* kind = "LogCosh";
   friend bool operator==(const LogCosh&, const LogCosh&) = default;
 };
 

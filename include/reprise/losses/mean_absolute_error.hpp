@@ -8,6 +8,7 @@ inline namespace REPRISE_ABI {
 /// |e| with e = prediction - target, averaged over steps and features. Keras's `mean_absolute_error`;
 /// PyTorch's `L1Loss` is the same. The derivative at e = 0 is taken as 0.
 struct MeanAbsoluteError {
+  static constexpr const char* kind = "MeanAbsoluteError";
   friend bool operator==(const MeanAbsoluteError&, const MeanAbsoluteError&) = default;
 };
 

@@ -8,6 +8,7 @@ inline namespace REPRISE_ABI {
 /// e^2 with e = prediction - target, averaged over steps and features. Keras's `mean_squared_error`;
 /// PyTorch's `MSELoss` is the same.
 struct MeanSquaredError {
+  static constexpr const char* kind = "MeanSquaredError";
   friend bool operator==(const MeanSquaredError&, const MeanSquaredError&) = default;
 };
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <numeric>
+#include <string_view>
 
 #include "../training/fit.hpp"
 #include "summary.hpp"
@@ -18,6 +20,9 @@ enum class DecoderInput {
   /// forcing), at reconstruction its own output, step by step (Malhotra et al. 2016).
   previous_value
 };
+constexpr std::array<std::string_view, 3> enumerator_names(DecoderInput) {
+  return {"repeated_code", "zeros", "previous_value"};
+}
 
 /// The state in which decoder layers start.
 enum class DecoderState {
@@ -26,6 +31,7 @@ enum class DecoderState {
   /// and so on. There must be as many layers on both sides, and their sizes equal.
   encoder
 };
+constexpr std::array<std::string_view, 2> enumerator_names(DecoderState) { return {"zeros", "encoder"}; }
 
 /// What an autoencoder is made of.
 struct AutoencoderOptions {
@@ -47,6 +53,21 @@ struct AutoencoderOptions {
   Activation output_activation = activation::linear;
   /// Of the initial weights.
   std::uint64_t seed = 1;
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [steps, features, encoder, decoder, decoder_input, decoder_state, reverse_decoder,
+           output_activation, seed] = self;
+    visit("steps", steps);
+    visit("features", features);
+    visit("encoder", encoder);
+    visit("decoder", decoder);
+    visit("decoder_input", decoder_input, DecoderInput::repeated_code);
+    visit("decoder_state", decoder_state, DecoderState::zeros);
+    visit("reverse_decoder", reverse_decoder, false);
+    visit("output_activation", output_activation);
+    visit("seed", seed);
+  }
 
   friend bool operator==(const AutoencoderOptions&, const AutoencoderOptions&) = default;
 };

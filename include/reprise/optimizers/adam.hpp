@@ -23,6 +23,7 @@ inline namespace REPRISE_ABI {
 /// Keras's is the form at the end of section 2 of the paper, PyTorch's the paper's algorithm 1: epsilon is
 /// added before or after the correction of v.
 struct Adam {
+  static constexpr const char* kind = "Adam";
   Convention convention = Convention::keras;
   LearningRate learning_rate = 1e-3;
   /// In [0, 1).
@@ -35,12 +36,25 @@ struct Adam {
   /// theta is added to the (clipped) gradient. For all parameters, biases too.
   double weight_decay = 0.0;
   Clip clip = NoClip{};
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [convention, learning_rate, beta_1, beta_2, epsilon, weight_decay, clip] = self;
+    visit("convention", convention);
+    visit("learning_rate", learning_rate);
+    visit("beta_1", beta_1);
+    visit("beta_2", beta_2);
+    visit("epsilon", epsilon);
+    visit("weight_decay", weight_decay);
+    visit("clip", clip);
+  }
   friend bool operator==(const Adam&, const Adam&) = default;
 };
 
 /// Loshchilov and Hutter, "Decoupled weight decay regularization" (2019): Adam, and before each update
 /// theta <- theta - lr weight_decay theta for all parameters, biases too, with the rate of that step.
 struct AdamW {
+  static constexpr const char* kind = "AdamW";
   Convention convention = Convention::keras;
   LearningRate learning_rate = 1e-3;
   /// >= 0; Keras .004, PyTorch .01.
@@ -52,6 +66,18 @@ struct AdamW {
   /// > 0; Keras 1e-7, PyTorch 1e-8.
   double epsilon = convention == Convention::keras ? 1e-7 : 1e-8;
   Clip clip = NoClip{};
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [convention, learning_rate, weight_decay, beta_1, beta_2, epsilon, clip] = self;
+    visit("convention", convention);
+    visit("learning_rate", learning_rate);
+    visit("weight_decay", weight_decay);
+    visit("beta_1", beta_1);
+    visit("beta_2", beta_2);
+    visit("epsilon", epsilon);
+    visit("clip", clip);
+  }
   friend bool operator==(const AdamW&, const AdamW&) = default;
 };
 

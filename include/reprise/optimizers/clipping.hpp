@@ -14,26 +14,48 @@ namespace reprise {
 inline namespace REPRISE_ABI {
 
 struct NoClip {
+  static constexpr const char* kind = "NoClip";
   friend bool operator==(const NoClip&, const NoClip&) = default;
 };
 
 /// Each value of the gradient is brought into [-value, value]: Keras's `clipvalue`.
 struct ClipValue {
+  static constexpr const char* kind = "ClipValue";
   double value = 1.0;
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [value] = self;
+    visit("value", value);
+  }
   friend bool operator==(const ClipValue&, const ClipValue&) = default;
 };
 
 /// The gradient of each tensor is scaled down so that its own Euclidean norm is at most `norm`: Keras's
 /// `clipnorm`.
 struct ClipNorm {
+  static constexpr const char* kind = "ClipNorm";
   double norm = 1.0;
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [norm] = self;
+    visit("norm", norm);
+  }
   friend bool operator==(const ClipNorm&, const ClipNorm&) = default;
 };
 
 /// The whole gradient is scaled down so that its Euclidean norm is at most `norm`: Keras's `global_clipnorm`.
 /// (PyTorch's `clip_grad_norm_` also adds 1e-6 to the norm that it divides by.)
 struct GlobalClipNorm {
+  static constexpr const char* kind = "GlobalClipNorm";
   double norm = 1.0;
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [norm] = self;
+    visit("norm", norm);
+  }
   friend bool operator==(const GlobalClipNorm&, const GlobalClipNorm&) = default;
 };
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <string>
+#include <string_view>
 
 #include "../core/error.hpp"
 
@@ -13,6 +15,7 @@ inline namespace REPRISE_ABI {
 /// Convention::pytorch}` is PyTorch's Adam with PyTorch's defaults. (Changing it later in an existing value
 /// changes no other option.)
 enum class Convention { keras, pytorch };
+constexpr std::array<std::string_view, 2> enumerator_names(Convention) { return {"keras", "pytorch"}; }
 
 namespace detail {
 

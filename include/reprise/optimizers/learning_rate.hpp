@@ -18,6 +18,7 @@ inline namespace REPRISE_ABI {
 
 /// initial_learning_rate * decay_rate^(step / decay_steps): Keras's `ExponentialDecay`.
 struct ExponentialDecay {
+  static constexpr const char* kind = "ExponentialDecay";
   double initial_learning_rate = 1e-3;
   /// Steps (batches, not epochs) after which the rate has been multiplied by decay_rate once. Must be given.
   Index decay_steps = 0;
@@ -25,6 +26,15 @@ struct ExponentialDecay {
   double decay_rate = 0.0;
   /// Rounds step / decay_steps down, so that the rate falls in stairs.
   bool staircase = false;
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [initial_learning_rate, decay_steps, decay_rate, staircase] = self;
+    visit("initial_learning_rate", initial_learning_rate);
+    visit("decay_steps", decay_steps);
+    visit("decay_rate", decay_rate);
+    visit("staircase", staircase);
+  }
   friend bool operator==(const ExponentialDecay&, const ExponentialDecay&) = default;
 };
 
@@ -34,6 +44,7 @@ struct ExponentialDecay {
 /// initial_learning_rate to it within warmup_steps; the decay then starts from there and takes decay_steps
 /// more.
 struct CosineDecay {
+  static constexpr const char* kind = "CosineDecay";
   double initial_learning_rate = 1e-3;
   /// Steps (batches, not epochs) of the decay, those of the warm-up not counted. Must be given.
   Index decay_steps = 0;
@@ -41,6 +52,16 @@ struct CosineDecay {
   double alpha = 0.0;
   std::optional<double> warmup_target = std::nullopt;
   Index warmup_steps = 0;
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [initial_learning_rate, decay_steps, alpha, warmup_target, warmup_steps] = self;
+    visit("initial_learning_rate", initial_learning_rate);
+    visit("decay_steps", decay_steps);
+    visit("alpha", alpha);
+    visit("warmup_target", warmup_target);
+    visit("warmup_steps", warmup_steps);
+  }
   friend bool operator==(const CosineDecay&, const CosineDecay&) = default;
 };
 
@@ -51,6 +72,12 @@ struct LearningRate {
   LearningRate(const CosineDecay& schedule) : value(schedule) {}
 
   std::variant<double, ExponentialDecay, CosineDecay> value;
+
+  /// It is written as what it holds.
+  template <typename Self>
+  static auto& stored(Self& self) {
+    return self.value;
+  }
   friend bool operator==(const LearningRate&, const LearningRate&) = default;
 };
 

@@ -18,6 +18,7 @@ inline namespace REPRISE_ABI {
 ///     keras:    d = sqrt(s + epsilon)     v <- momentum v + lr g / d    theta <- theta - v
 ///     pytorch:  d = sqrt(s) + epsilon     v <- momentum v + g / d       theta <- theta - lr v
 struct RmsProp {
+  static constexpr const char* kind = "RmsProp";
   Convention convention = Convention::keras;
   /// Keras .001, PyTorch .01.
   LearningRate learning_rate = convention == Convention::keras ? 0.001 : 0.01;
@@ -29,6 +30,18 @@ struct RmsProp {
   double epsilon = convention == Convention::keras ? 1e-7 : 1e-8;
   bool centered = false;
   Clip clip = NoClip{};
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [convention, learning_rate, rho, momentum, epsilon, centered, clip] = self;
+    visit("convention", convention);
+    visit("learning_rate", learning_rate);
+    visit("rho", rho);
+    visit("momentum", momentum);
+    visit("epsilon", epsilon);
+    visit("centered", centered);
+    visit("clip", clip);
+  }
   friend bool operator==(const RmsProp&, const RmsProp&) = default;
 };
 

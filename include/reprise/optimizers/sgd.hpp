@@ -22,6 +22,7 @@ inline namespace REPRISE_ABI {
 /// The two are the same as long as the rate stays the same; when it changes, Keras's velocity keeps the old
 /// rate.
 struct Sgd {
+  static constexpr const char* kind = "Sgd";
   Convention convention = Convention::keras;
   /// Keras .01, PyTorch .001.
   LearningRate learning_rate = convention == Convention::keras ? 0.01 : 0.001;
@@ -31,6 +32,16 @@ struct Sgd {
   /// momentum.
   bool nesterov = false;
   Clip clip = NoClip{};
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [convention, learning_rate, momentum, nesterov, clip] = self;
+    visit("convention", convention);
+    visit("learning_rate", learning_rate);
+    visit("momentum", momentum);
+    visit("nesterov", nesterov);
+    visit("clip", clip);
+  }
   friend bool operator==(const Sgd&, const Sgd&) = default;
 };
 

@@ -1,0 +1,169 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../core/fields.hpp"
+#include "json.hpp"
+
+// Fields as JSON and back: a struct is an object with a member for each field, an enumerator its name, a
+// variant an object whose member "kind" says which, an optional without a value null.
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
+
+class JsonFieldWriter : public FieldWriter {
+ public:
+  void boolean(bool value) override { put(value); }
+  void integer(std::int64_t value) override { put(value); }
+  void natural(std::uint64_t value) override { put(value); }
+  void number(double value) override { put(value); }
+  void text(std::string_view value) override { put(std::string(value)); }
+  void nothing() override { put(nullptr); }
+  void begin_array() override { begin(OrderedJson::array()); }
+  void end_array() override { end(); }
+  void begin_object(std::string_view kind) override {
+    begin(OrderedJson::object());
+    if (kind.empty()) return;
+    member("kind");
+    text(kind);
+  }
+  void member(const char* name) override { open_.back().name = name; }
+  void end_object() override { end(); }
+
+  const OrderedJson& result() const { return result_; }
+
+ private:
+  /// An array or object that is not complete, and the name of the member that comes next.
+  struct Open {
+    OrderedJson json;
+    std::string name;
+  };
+
+  void put(OrderedJson value) {
+    if (open_.empty()) {
+      result_ = std::move(value);
+    } else if (open_.back().json.is_array()) {
+      open_.back().json.push_back(std::move(value));
+    } else {
+      open_.back().json[open_.back().name] = std::move(value);
+    }
+  }
+  void begin(OrderedJson json) { open_.push_back({std::move(json), {}}); }
+  void end() {
+    OrderedJson complete = std::move(open_.back().json);
+    open_.pop_back();
+    put(std::move(complete));
+  }
+
+  OrderedJson result_;
+  std::vector<Open> open_;
+};
+
+/// Trusts nothing: every member must be there, once, with the right type, and no other. Throws `FileError`
+/// that names the place. The JSON must live as long as the reader.
+class JsonFieldReader : public FieldReader {
+ public:
+  JsonFieldReader(const Json& json, std::string place, const Registry& registry)
+      : place_(std::move(place)), registry_(registry), at_{{&json, {}, {}}} {}
+
+  bool boolean() override {
+    if (!here().is_boolean()) refuse("true or false");
+    return here().get<bool>();
+  }
+  std::int64_t integer(std::int64_t lowest, std::int64_t highest) override {
+    const bool fits = here().is_number_unsigned()
+                          ? here().get<std::uint64_t>() <= static_cast<std::uint64_t>(highest)
+                          : here().is_number_integer() && here().get<std::int64_t>() >= lowest &&
+                                here().get<std::int64_t>() <= highest;
+    if (!fits) refuse("a whole number from " + std::to_string(lowest) + " to " + std::to_string(highest));
+    return here().get<std::int64_t>();
+  }
+  std::uint64_t natural(std::uint64_t highest) override {
+    if (!here().is_number_unsigned() || here().get<std::uint64_t>() > highest) {
+      refuse("a whole number from 0 to " + std::to_string(highest));
+    }
+    return here().get<std::uint64_t>();
+  }
+  double number() override {
+    if (!here().is_number() || !std::isfinite(here().get<double>())) refuse("a finite number");
+    return here().get<double>();
+  }
+  std::string text() override {
+    if (!here().is_string()) refuse("a string");
+    return here().get<std::string>();
+  }
+  bool is_nothing() override { return here().is_null(); }
+
+  std::size_t array_size() override {
+    if (!here().is_array()) refuse("an array");
+    return here().size();
+  }
+  void enter_element(std::size_t index) override {
+    at_.push_back({&here()[index], "[" + std::to_string(index) + "]", {}});
+  }
+  void begin_object() override {
+    if (!here().is_object()) refuse("an object");
+  }
+  bool enter_member(const char* name) override {
+    const auto found = here().find(name);
+    if (found == here().end()) return false;
+    at_.back().entered.insert(name);
+    at_.push_back({&*found, std::string(".") + name, {}});
+    return true;
+  }
+  void leave() override { at_.pop_back(); }
+  void end_object() override {
+    if (at_.back().entered.size() == here().size()) return;
+    for (const auto& member : here().items()) {
+      if (!at_.back().entered.contains(member.key()))
+        refuse("no member but those known", detail::shown(Json(member.key())));
+    }
+  }
+
+  std::string place() const override {
+    std::string place = place_;
+    for (const Place& part : at_) place += part.step;
+    return place;
+  }
+  std::string shown() const override { return detail::shown(here()); }
+  const Registry& registry() const override { return registry_; }
+
+ private:
+  /// A value, how it is reached from the one that holds it, and which of its members were entered.
+  struct Place {
+    const Json* json;
+    std::string step;
+    std::set<std::string> entered;
+  };
+  const Json& here() const { return *at_.back().json; }
+
+  std::string place_;
+  const Registry& registry_;
+  std::vector<Place> at_;
+};
+
+inline const Registry& no_registry() {
+  static const Registry none;
+  return none;
+}
+
+template <typename T>
+OrderedJson to_json(const T& value) {
+  JsonFieldWriter writer;
+  write_value(writer, value);
+  return writer.result();
+}
+template <typename T>
+void from_json(const Json& json, const std::string& place, T& value,
+               const Registry& registry = no_registry()) {
+  JsonFieldReader reader(json, place, registry);
+  read_value(reader, value);
+}
+
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise
