@@ -141,7 +141,7 @@ TEST_CASE_TEMPLATE("autoencoder: a batch, its windows one by one, and in another
   for (Index i = 0; i < windows.size(); ++i) {
     const auto one = model.reconstruct(windows.subset(i, 1));
     const auto expected = test::samples_of(batch, i, 1);
-    largest = std::max(largest, test::relative_difference(one.values(), expected.values()));
+    largest = test::larger(largest, test::relative_difference(one.values(), expected.values()));
   }
   CHECK(largest <= 3 * rounding<Scalar>);  // one window alone is summed in another order
 
@@ -152,8 +152,8 @@ TEST_CASE_TEMPLATE("autoencoder: a batch, its windows one by one, and in another
   const auto result = model.reconstruct(shuffled);
   for (Index i = 0; i < windows.size(); ++i) {
     const auto expected = test::samples_of(batch, order[static_cast<std::size_t>(i)], 1);
-    largest = std::max(largest,
-                       test::relative_difference(test::samples_of(result, i, 1).values(), expected.values()));
+    largest = test::larger(
+        largest, test::relative_difference(test::samples_of(result, i, 1).values(), expected.values()));
   }
   CHECK(largest <= 3 * rounding<Scalar>);
 }

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "differences.hpp"
 #include "errors.hpp"
 
 namespace {
@@ -184,7 +185,7 @@ TEST_CASE("nearest window baseline: the training series itself, with and without
   for (const double score : baseline.scores(train)) CHECK(score == 0.0);
   const auto scores = baseline.scores(train, Neighbours::without_overlap);
   check_equal(scores, nearest_by_definition(train, train, 1, false, false), 1e-12);
-  CHECK(*std::min_element(scores.begin(), scores.end()) > 0);
+  CHECK(test::smallest(scores) > 0);
   // A part of the series, whose windows have other numbers.
   const auto part = baseline.scores(train.subset(100, 20), Neighbours::without_overlap);
   for (std::size_t i = 0; i < part.size(); ++i) CHECK(part[i] == Approx(scores[100 + i]).epsilon(1e-12));

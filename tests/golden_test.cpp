@@ -115,8 +115,8 @@ double deviation(const Tensor& a, const Tensor& b) {
   double difference = 0, largest = 0;
   for (std::size_t i = 0; i < a.data.size(); ++i) {
     if (!std::isfinite(a.data[i]) || !std::isfinite(b.data[i])) return infinity;
-    difference = std::max(difference, std::abs(a.data[i] - b.data[i]));
-    largest = std::max(largest, std::abs(b.data[i]));
+    difference = test::larger(difference, std::abs(a.data[i] - b.data[i]));
+    largest = test::larger(largest, std::abs(b.data[i]));
   }
   return difference == 0 ? 0 : difference / largest;
 }

@@ -10,6 +10,7 @@
 
 #include <reprise/layers/layer.hpp>
 
+#include "differences.hpp"
 #include "errors.hpp"
 
 namespace test {
@@ -22,18 +23,6 @@ using reprise::Vector;
 /// A matrix or some of its rows, to be varied.
 using Block = Eigen::Ref<Matrix<double>, 0, Eigen::OuterStride<>>;
 using ConstBlock = Eigen::Ref<const Matrix<double>, 0, Eigen::OuterStride<>>;
-
-/// max |a - b| / max |b|; infinite where a number is not finite or the shapes differ.
-template <typename A, typename B>
-double relative_difference(const Eigen::MatrixBase<A>& a, const Eigen::MatrixBase<B>& b) {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
-  if (a.rows() != b.rows() || a.cols() != b.cols()) return infinity;
-  const Matrix<double> x = a.template cast<double>();
-  const Matrix<double> y = b.template cast<double>();
-  if (!x.allFinite() || !y.allFinite()) return infinity;
-  const double difference = (x - y).cwiseAbs().maxCoeff();
-  return difference == 0 ? 0 : difference / y.cwiseAbs().maxCoeff();
-}
 
 template <typename Derived>
 void fill_uniform(Eigen::DenseBase<Derived>& values, std::uint32_t number, double low = -1, double high = 1) {
@@ -89,7 +78,7 @@ void check_gradient(const std::string& block, Block values, ConstBlock gradient,
       numeric(r, c) = (above - below) / (2 * step);
     }
   }
-  CHECK(numeric.cwiseAbs().maxCoeff() > 1e-4);
+  CHECK(largest(numeric.cwiseAbs()) > 1e-4);
   CHECK(relative_difference(gradient, numeric) <= tolerance);
 }
 

@@ -57,10 +57,10 @@ void check_distribution(const Expected& expected, const Matrix<double>& weights)
   const double fourth = (weights.array() - mean).pow(4).mean() / (variance * variance);
   CHECK(std::abs(fourth - kurtosis) < .02);
   const double limit = expected.uniform ? std::sqrt(3.) * sd : 2 * sd / .87962566103423978;
-  CHECK(weights.maxCoeff() <= limit);
-  CHECK(weights.minCoeff() >= -limit);
-  CHECK(weights.maxCoeff() > .995 * limit);
-  CHECK(weights.minCoeff() < -.995 * limit);
+  CHECK(test::largest(weights) <= limit);
+  CHECK(test::smallest(weights) >= -limit);
+  CHECK(test::largest(weights) > .995 * limit);
+  CHECK(test::smallest(weights) < -.995 * limit);
 }
 
 TEST_CASE("random weights have the mean, variance, shape and limits of Keras's distributions") {
@@ -108,19 +108,19 @@ TEST_CASE("the shorter side of an orthogonal matrix is orthonormal") {
     const Index side = std::min(rows, cols);
     const Matrix<double> product =
         rows >= cols ? Matrix<double>(q.transpose() * q) : Matrix<double>(q * q.transpose());
-    CHECK((product - Matrix<double>::Identity(side, side)).cwiseAbs().maxCoeff() <= 1e-12);
+    CHECK(test::largest_difference(product, Matrix<double>::Identity(side, side)) <= 1e-12);
   }
   for (std::uint64_t seed = 0; seed < 500; ++seed) {  // some begin with columns that are nearly parallel
     const Matrix<double> q = make<double>(initializer::orthogonal, 8, 8, seed);
-    CHECK((q.transpose() * q - Matrix<double>::Identity(8, 8)).cwiseAbs().maxCoeff() <= 3e-15);
+    CHECK(test::largest((q.transpose() * q - Matrix<double>::Identity(8, 8)).cwiseAbs()) <= 3e-15);
   }
   const Matrix<float> q = make<float>(initializer::orthogonal, 64, 16);
-  CHECK((q.transpose() * q - Matrix<float>::Identity(16, 16)).cwiseAbs().maxCoeff() <= 1e-6f);
+  CHECK(test::largest((q.transpose() * q - Matrix<float>::Identity(16, 16)).cwiseAbs()) <= 1e-6f);
 }
 
 TEST_CASE("an orthogonal matrix has its gain, and no preferred direction") {
   const Matrix<double> q = make<double>({Initializer::Kind::orthogonal, 3.}, 40, 10);
-  CHECK((q.transpose() * q - 9 * Matrix<double>::Identity(10, 10)).cwiseAbs().maxCoeff() <= 1e-11);
+  CHECK(test::largest((q.transpose() * q - 9 * Matrix<double>::Identity(10, 10)).cwiseAbs()) <= 1e-11);
   // A value's mean over many seeds is 0 and its variance 1 / (longer side).
   double sum = 0, squares = 0;
   constexpr int n = 4000;
@@ -139,7 +139,7 @@ TEST_CASE("an LSTM's recurrent kernel is one orthogonal H x 4H matrix in Keras's
   RandomStream random(5, Purpose::initial_weights);
   cell.initialize(theta.data(), random);
   const auto u = cell.recurrent_kernel(theta.data());
-  CHECK((u.transpose() * u - Matrix<double>::Identity(12, 12)).cwiseAbs().maxCoeff() <= 1e-12);
+  CHECK(test::largest((u.transpose() * u - Matrix<double>::Identity(12, 12)).cwiseAbs()) <= 1e-12);
 }
 
 TEST_CASE("the forget gate's bias starts at one unless it is not to") {

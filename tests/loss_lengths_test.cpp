@@ -6,6 +6,8 @@
 #include <reprise/losses/losses.hpp>
 #include <vector>
 
+#include "differences.hpp"
+
 namespace {
 
 using reprise::Index;
@@ -104,10 +106,11 @@ TEST_CASE("loss lengths: the gradient is the central difference") {
         value = before - h;
         const double below = sum({});
         value = before;
-        worst = std::max(worst, std::abs(scale * (above - below) / (2 * h) - gradient.values().data()[i]));
+        worst =
+            test::larger(worst, std::abs(scale * (above - below) / (2 * h) - gradient.values().data()[i]));
       }
       CHECK(worst <= 1e-8);
-      CHECK(gradient.values().cwiseAbs().maxCoeff() > 1e-2);
+      CHECK(test::largest(gradient.values().cwiseAbs()) > 1e-2);
     }
   }
 }

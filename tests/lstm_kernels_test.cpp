@@ -7,6 +7,8 @@
 #include <reprise/core/random.hpp>
 #include <reprise/layers/lstm_cell.hpp>
 
+#include "differences.hpp"
+
 namespace {
 
 using namespace reprise;
@@ -21,7 +23,7 @@ Vector<double> normals(Index size, unsigned stream, double scale) {
 }
 
 double worst(const Vector<float>& fused, const Vector<double>& plain) {
-  return (fused.cast<double>() - plain).cwiseAbs().maxCoeff();
+  return test::largest_difference(fused, plain);
 }
 
 }  // namespace
@@ -76,9 +78,9 @@ TEST_CASE("lstm kernels: tanh and sigmoid are within 5e-7 and keep NaN") {
     }
     within_bounds = within_bounds && std::abs(tanh) <= 1.0f && sigmoid >= 0.0f && sigmoid <= 1.0f;
     const auto exact = static_cast<double>(x);
-    worst_tanh = std::max(worst_tanh, std::abs(static_cast<double>(tanh) - std::tanh(exact)));
+    worst_tanh = test::larger(worst_tanh, std::abs(static_cast<double>(tanh) - std::tanh(exact)));
     worst_sigmoid =
-        std::max(worst_sigmoid, std::abs(static_cast<double>(sigmoid) - 1.0 / (1.0 + std::exp(-exact))));
+        test::larger(worst_sigmoid, std::abs(static_cast<double>(sigmoid) - 1.0 / (1.0 + std::exp(-exact))));
   }
   CHECK(worst_tanh < 5e-7);
   CHECK(worst_sigmoid < 5e-7);

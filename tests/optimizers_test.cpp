@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "differences.hpp"
+
 namespace {
 
 using reprise::Adam;
@@ -211,7 +213,7 @@ TEST_CASE("centered RMSprop in float survives a variance that rounding makes neg
   state.second.setConstant(1000.0F * 1000.0F - 10.0F);
   reprise::Vector<float> gradient = reprise::Vector<float>::Constant(size, 1000.0F);
   reprise::apply_update(optimizer, table, state, 1.0, gradient, parameters);
-  REQUIRE((state.second.array() - state.first.array().square()).maxCoeff() < -1.0F);
+  REQUIRE(test::largest(state.second.array() - state.first.array().square()) < -1.0F);
   CHECK(parameters.allFinite());
 }
 
@@ -250,10 +252,10 @@ TEST_CASE("the step counts once for all tensors, and parameters do not see each 
     double worst = 0.0;
     for (Index i = 0; i < table.size(); ++i) {
       const double alone = path(optimizer, start(i), gradients[static_cast<std::size_t>(i)]).back();
-      worst = std::max(worst, std::abs(parameters(i) - alone));
+      worst = test::larger(worst, std::abs(parameters(i) - alone));
     }
     CHECK(worst <= 1e-15);
-    CHECK((parameters - start).cwiseAbs().minCoeff() > 1e-7);
+    CHECK(test::smallest((parameters - start).cwiseAbs()) > 1e-7);
   }
 }
 
@@ -272,8 +274,8 @@ TEST_CASE("float follows double") {
       reprise::apply_update(optimizer, table, state, 1.0, gradient, parameters);
       reprise::apply_update(optimizer, table, state_float, 1.0, gradient_float, parameters_float);
     }
-    CHECK((parameters_float.cast<double>() - parameters).cwiseAbs().maxCoeff() <= 2e-6);
-    CHECK((parameters - start).cwiseAbs().maxCoeff() > 2e-3);
+    CHECK(test::largest_difference(parameters_float, parameters) <= 2e-6);
+    CHECK(test::largest_difference(parameters, start) > 2e-3);
   }
 }
 
@@ -362,7 +364,7 @@ TEST_CASE("clipping") {
   CHECK(clipped(reprise::NoClip{}, gradient) == gradient);
 
   const Vector by_value = clipped(reprise::ClipValue{0.7}, gradient);
-  CHECK(by_value.head(20).cwiseAbs().maxCoeff() == 0.7);
+  CHECK(test::largest(by_value.head(20).cwiseAbs()) == 0.7);
   CHECK(by_value ==
         gradient.unaryExpr([](double g) { return std::abs(g) > 0.7 ? std::copysign(0.7, g) : g; }));
   CHECK(by_value.tail(30) == gradient.tail(30));
@@ -370,12 +372,12 @@ TEST_CASE("clipping") {
   // The long tensor is brought to the norm, the short one keeps its bits.
   const Vector by_norm = clipped(reprise::ClipNorm{2.0}, gradient);
   CHECK(std::abs(by_norm.head(20).norm() - 2.0) <= 1e-14);
-  CHECK((by_norm.head(20) - gradient.head(20) * (2.0 / first)).cwiseAbs().maxCoeff() <= 1e-15);
+  CHECK(test::largest_difference(by_norm.head(20), gradient.head(20) * (2.0 / first)) <= 1e-15);
   CHECK(by_norm.tail(30) == gradient.tail(30));
 
   const Vector by_global = clipped(reprise::GlobalClipNorm{2.0}, gradient);
   CHECK(std::abs(by_global.norm() - 2.0) <= 1e-14);
-  CHECK((by_global - gradient * (2.0 / all)).cwiseAbs().maxCoeff() <= 1e-15);
+  CHECK(test::largest_difference(by_global, gradient * (2.0 / all)) <= 1e-15);
 
   CHECK(clipped(reprise::ClipNorm{all}, gradient) == gradient);
   CHECK(clipped(reprise::GlobalClipNorm{all + 1e-9}, gradient) == gradient);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "differences.hpp"
 #include "errors.hpp"
 
 namespace {
@@ -106,7 +107,7 @@ TEST_CASE("p-values: P(p <= alpha) <= alpha and smoothed ones are uniform, over 
     std::sort(smoothed.begin(), smoothed.end());
     double distance = 0;
     for (int i = 0; i < trials; ++i) {
-      distance = std::max(distance, std::abs((i + 0.5) / trials - smoothed[static_cast<std::size_t>(i)]));
+      distance = test::larger(distance, std::abs((i + 0.5) / trials - smoothed[static_cast<std::size_t>(i)]));
     }
     CHECK(distance < 1.95 / std::sqrt(trials));
   }
@@ -115,7 +116,7 @@ TEST_CASE("p-values: P(p <= alpha) <= alpha and smoothed ones are uniform, over 
 TEST_CASE("p-values: beyond the calibration scores they keep falling with a tail, and stay without") {
   RandomStream random(2, Purpose::other);
   const std::vector<double> scores = exponential(1000, random);
-  const double largest = *std::max_element(scores.begin(), scores.end());
+  const double largest = test::largest(scores);
   OutlierScorer scorer{threshold::max_factor(1)};
   scorer.calibrate(scores);
   std::vector<double> rising;
@@ -135,7 +136,7 @@ TEST_CASE("p-values: beyond the calibration scores they keep falling with a tail
     } else {
       CHECK(plain[i] == Approx(1.0 / 1001).epsilon(1e-15));
       const double expected = tail.tail_probability(rising[i]) / tail.tail_probability(largest) / 1001;
-      CHECK(with_tail[i] == Approx(std::max(expected, 1e-12)).epsilon(1e-12));
+      CHECK(with_tail[i] == Approx(test::larger(expected, 1e-12)).epsilon(1e-12));
     }
     if (i > 0) CHECK(with_tail[i] <= with_tail[i - 1]);
   }
@@ -158,7 +159,7 @@ TEST_CASE("p-values: smoothing depends on seed and index only") {
       p_values(calibration, std::span<const double>(scores).subspan(20), {.smoothed = true, .seed = 9}, 20);
   CHECK(std::equal(rest.begin(), rest.end(), all.begin() + 20));
   CHECK(p_values(calibration, scores, {.smoothed = true, .seed = 10}) != all);
-  CHECK(*std::min_element(all.begin(), all.end()) > 0);
+  CHECK(test::smallest(all) > 0);
 }
 
 TEST_CASE("Benjamini-Hochberg: the largest k with p_(k) <= alpha k / m") {

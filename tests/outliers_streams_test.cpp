@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "differences.hpp"
 #include "errors.hpp"
 
 namespace {
@@ -47,8 +48,8 @@ TEST_CASE("spot: with bounded memory the threshold stays at the quantile of a st
   for (int i = 0; i < steps; ++i) {
     alarms += spot.step(std::abs(random.normal())).is_alarm() ? 1 : 0;
     if (i < steps / 10) continue;
-    lowest = std::min(lowest, spot.threshold());
-    highest = std::max(highest, spot.threshold());
+    lowest = test::smaller(lowest, spot.threshold());
+    highest = test::larger(highest, spot.threshold());
   }
   CHECK(lowest > 0.95 * quantile);
   CHECK(highest < 1.05 * quantile);

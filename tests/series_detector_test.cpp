@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "differences.hpp"
 #include "errors.hpp"
 
 namespace {
@@ -188,7 +189,7 @@ TEST_CASE("series detector: constant series, far values, series of one window") 
   std::vector<double> series(60, 5.0);
   const std::vector<double> quiet = detector.scores(series);
   CHECK(all_numbers(quiet));
-  CHECK(*std::max_element(quiet.begin(), quiet.end()) < 1.0);
+  CHECK(test::largest(quiet) < 1.0);
   series[30] = 5.1;
   CHECK(place_of_largest(detector.scores(series)) >= 30 - 12);
   CHECK(place_of_largest(detector.scores(series)) <= 30 + 12);
