@@ -292,3 +292,75 @@ TEST_CASE("gather refuses a batch of another shape and numbers that are not") {
   CHECK_THROWS_AS(windows.gather(std::span<const Index>(beyond), batch.view()), reprise::Error);
   CHECK_THROWS_AS(windows.gather(std::span<const Index>(negative), batch.view()), reprise::Error);
 }
+
+TEST_CASE("windows: a horizon keeps room behind every window, whatever stride, patch and tail") {
+  for (Index n = 2; n <= 14; ++n) {
+    for (Index length = 1; length < n; ++length) {
+      for (Index horizon = 1; length + horizon <= n; ++horizon) {
+        for (Index stride = 1; stride <= 3; ++stride) {
+          for (const bool tail : {false, true}) {
+            CAPTURE(n);
+            CAPTURE(length);
+            CAPTURE(horizon);
+            CAPTURE(stride);
+            const Index patch = std::min<Index>(length, 2);
+            const Windows windows = sliding_windows(count_to(n), {.length = length,
+                                                                  .stride = stride,
+                                                                  .tail_window = tail,
+                                                                  .patch = patch,
+                                                                  .horizon = horizon});
+            // As windows of length + horizon points.
+            const Windows whole = sliding_windows(
+                count_to(n), {.length = length + horizon, .stride = stride, .tail_window = tail});
+            REQUIRE(windows.size() == whole.size());
+            CHECK(windows.length() == length);
+            CHECK(windows.horizon() == horizon);
+            CHECK(windows.target_shape() == reprise::SequenceShape{1, horizon});
+            CHECK_FALSE(windows.targets_are_inputs());
+            const Windows following = windows.following();
+            CHECK(following.length() == horizon);
+            CHECK(following.horizon() == 0);
+            Sequences<float> x(patch, windows.size(), windows.shape().steps);
+            Sequences<float> y(1, windows.size(), horizon);
+            std::vector<Index> numbers;
+            for (Index w = 0; w < windows.size(); ++w) numbers.push_back(w);
+            windows.gather(std::span<const Index>(numbers), x.view(), y.view());
+            for (Index w = 0; w < windows.size(); ++w) {
+              CHECK(windows.start(w) == whole.start(w));
+              CHECK(x(w, 0, 0) == static_cast<float>(windows.start(w)));
+              for (Index k = 0; k < horizon; ++k) {
+                CHECK(y(w, k, 0) == static_cast<float>(windows.start(w) + length + k));
+                CHECK(following(w, k, 0) == whole(w, length + k, 0));
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("windows: a split counts the horizon, and a subset keeps it") {
+  for (Index horizon = 0; horizon <= 4; ++horizon) {
+    for (Index stride = 1; stride <= 3; ++stride) {
+      CAPTURE(horizon);
+      CAPTURE(stride);
+      const Windows all = sliding_windows(count_to(60), {.length = 3, .stride = stride, .horizon = horizon});
+      const auto [left, right] = all.split(0.5);
+      CHECK(left.size() == all.size() / 2);
+      const Index last =
+          left.start(left.size() - 1) + 3 + horizon - 1;  // the last step that the left side knows
+      CHECK(right.start(0) > last);
+      CHECK(right.start(0) - stride <= last);
+      CHECK(right.start(right.size() - 1) == all.start(all.size() - 1));
+      if (horizon == 0) continue;
+      CHECK(right.following()(0, 0, 0) == static_cast<double>(right.start(0) + 3));
+      CHECK(all.subset(2, 3).following().start(1) == all.start(3) + 3);
+    }
+  }
+  CHECK(contains(error_of([] { sliding_windows(count_to(5), {.length = 4, .horizon = 2}); }),
+                 "a series of at least 6 steps, got 5 steps"));
+  CHECK(contains(error_of([] { sliding_windows(count_to(5), {.length = 4, .horizon = -1}); }),
+                 "horizon >= 0, got -1"));
+  CHECK(contains(error_of([] { sliding_windows(count_to(5), {.length = 4}).following(); }), "horizon > 0"));
+}

@@ -27,6 +27,9 @@ struct WindowOptions {
   /// steps. Where the length is no multiple of it, the last patch is padded with zeros, which neither loss
   /// nor errors see.
   Index patch = 1;
+  /// Time steps after a window that a network shall predict from it, whatever the patch; 0 where it shall
+  /// reproduce the window itself. Each window keeps room for them at the end of the series.
+  Index horizon = 0;
 };
 
 class Windows;
@@ -53,6 +56,9 @@ Windows make_windows(Series series, const WindowOptions& options);
 /// It speaks of points, the time steps of the series. Only `shape` and `gather` speak of the steps of the
 /// network: patches of p points with F features each. Row k * F + f of a step is feature f of the patch's
 /// point k.
+///
+/// To a network's training it is a `DataSource`: what goes in is the windows, and what shall come out is the
+/// windows again or, where there is a horizon, what follows them.
 class Windows {
  public:
   /// Number of windows.
@@ -63,6 +69,8 @@ class Windows {
   Index features() const { return series_->features; }
   /// Points in a patch.
   Index patch() const { return patch_; }
+  /// Points after each window that belong to it as what is to be predicted.
+  Index horizon() const { return horizon_; }
   /// What a network sees: ceil(length / patch) steps of features * patch values.
   SequenceShape shape() const { return {features() * patch_, (length_ + patch_ - 1) / patch_}; }
   /// Values of the last step that are no padding.
@@ -71,6 +79,17 @@ class Windows {
   Windows points() const {
     Windows result = *this;
     result.patch_ = 1;
+    return result;
+  }
+  /// What follows the windows, as windows of their own: `horizon` points that begin where the window ends.
+  /// Throws where the horizon is 0.
+  Windows following() const {
+    detail::require_positive(horizon_, "windows: following", "horizon");
+    Windows result = points();
+    result.first_start_ += length_;
+    result.last_start_ += length_;
+    result.length_ = horizon_;
+    result.horizon_ = 0;
     return result;
   }
   /// The time step of the series at which window i starts.
@@ -102,20 +121,33 @@ class Windows {
     return result;
   }
 
-  /// The first floor(size * fraction) windows, and of the rest those that share no value with them. Throws
-  /// when either part would be empty.
+  /// The first floor(size * fraction) windows, and of the rest those that share no value with them, where the
+  /// horizon of a window counts as a part of it. Throws when either part would be empty.
   std::pair<Windows, Windows> split(double fraction) const {
     const bool possible = fraction > 0.0 && fraction < 1.0;  // NaN is not
     const auto first = possible ? static_cast<Index>(std::floor(static_cast<double>(count_) * fraction)) : 0;
-    const Index overlapping = (length_ - 1) / stride_;
+    const Index extent = length_ + horizon_;
+    const Index overlapping = (extent - 1) / stride_;
     const Index second = first + overlapping;
-    if (first <= 0 || second >= count_ || start(second) < start(first - 1) + length_) {
+    if (first <= 0 || second >= count_ || start(second) < start(first - 1) + extent) {
       detail::fail("windows: split",
                    {"a fraction that leaves windows on both sides (of ", count_, ", with ", overlapping,
                     " left out between)"},
                    {fraction});
     }
     return {subset(0, first), subset(second, count_ - second)};
+  }
+
+  // ---- What a network shall learn, see training/source.hpp ----
+  SequenceShape input_shape() const { return shape(); }
+  SequenceShape target_shape() const { return horizon_ > 0 ? SequenceShape{features(), horizon_} : shape(); }
+  bool targets_are_inputs() const { return horizon_ == 0; }
+  Index target_last_step_features() const { return horizon_ > 0 ? features() : last_step_features(); }
+  template <typename Scalar>
+  void gather(std::span<const Index> windows, SequenceView<Scalar> inputs,
+              SequenceView<Scalar> targets) const {
+    gather(windows, inputs);
+    if (targets.data != nullptr) (horizon_ > 0 ? following() : *this).gather(windows, targets);
   }
 
   /// Copies the windows with the given numbers into a batch, converting to its scalar.
@@ -133,13 +165,23 @@ class Windows {
     detail::visit(
         [&](const auto& values) {
           for (Index t = 0; t < batch.steps; ++t) {
-            Scalar* to = batch.data + t * batch.batch * batch.features;
-            const Index count = t + 1 < batch.steps ? batch.features : last_step_features();
+            Scalar* to = batch.step_data(t);
             for (const Index window : windows) {
-              const auto* from = values.data() + offset(start(window) + t * patch_, 0);
-              for (Index f = 0; f < count; ++f) *to++ = static_cast<Scalar>(from[f]);
-              for (Index f = count; f < batch.features; ++f) *to++ = Scalar(0);
+              copy_step(values, window, t, batch.features, t + 1 == batch.steps, to);
+              to += batch.features;
             }
+          }
+        },
+        series_->values);
+  }
+  /// Copies one window into a column of a batch of the same shape; for those that gather from several series.
+  template <typename Scalar>
+  void gather_one(Index window, SequenceView<Scalar> batch, Index column) const {
+    detail::visit(
+        [&](const auto& values) {
+          for (Index t = 0; t < batch.steps; ++t) {
+            copy_step(values, window, t, batch.features, t + 1 == batch.steps,
+                      batch.step_data(t) + column * batch.features);
           }
         },
         series_->values);
@@ -149,6 +191,15 @@ class Windows {
   friend Windows detail::make_windows(detail::Series series, const WindowOptions& options);
   Windows() = default;
 
+  /// Step t of the network: so many features, of which those that pad the last step are zero.
+  template <typename Value, typename Scalar>
+  void copy_step(const std::vector<Value>& values, Index window, Index t, Index features, bool is_last,
+                 Scalar* to) const {
+    const Value* const from = values.data() + offset(start(window) + t * patch_, 0);
+    const Index count = is_last ? last_step_features() : features;
+    for (Index f = 0; f < count; ++f) to[f] = static_cast<Scalar>(from[f]);
+    for (Index f = count; f < features; ++f) to[f] = Scalar(0);
+  }
   std::size_t offset(Index step, Index feature) const {
     return static_cast<std::size_t>(step * series_->features + feature);
   }
@@ -157,6 +208,7 @@ class Windows {
   Index length_ = 0;
   Index stride_ = 1;
   Index patch_ = 1;
+  Index horizon_ = 0;
   Index first_start_ = 0;
   Index last_start_ = 0;
   Index count_ = 0;
@@ -170,10 +222,12 @@ inline Windows detail::make_windows(detail::Series series, const WindowOptions& 
     detail::fail("sliding_windows", {"a patch of at most the window's ", options.length, " steps"},
                  {options.patch});
   }
+  if (options.horizon < 0) detail::fail("sliding_windows", "horizon >= 0", {options.horizon});
   detail::require_positive(series.features, "sliding_windows", "number of features");
   const Index steps = series.steps();
-  if (steps < options.length) {
-    detail::fail("sliding_windows", {"a series of at least ", options.length, " steps"}, {steps, " steps"});
+  const Index extent = options.length + options.horizon;  // of the series that one window needs
+  if (steps < extent) {
+    detail::fail("sliding_windows", {"a series of at least ", extent, " steps"}, {steps, " steps"});
   }
   detail::visit(
       [&](const auto& values) {
@@ -189,10 +243,11 @@ inline Windows detail::make_windows(detail::Series series, const WindowOptions& 
   windows.length_ = options.length;
   windows.stride_ = options.stride;
   windows.patch_ = options.patch;
-  windows.count_ = (steps - options.length) / options.stride + 1;
+  windows.horizon_ = options.horizon;
+  windows.count_ = (steps - extent) / options.stride + 1;
   windows.last_start_ = (windows.count_ - 1) * options.stride;
-  if (options.tail_window && windows.last_start_ + options.length < steps) {
-    windows.last_start_ = steps - options.length;
+  if (options.tail_window && windows.last_start_ + extent < steps) {
+    windows.last_start_ = steps - extent;
     ++windows.count_;
   }
   windows.series_ = std::make_shared<const detail::Series>(std::move(series));
@@ -201,7 +256,7 @@ inline Windows detail::make_windows(detail::Series series, const WindowOptions& 
 
 /// All windows of `length` steps, `stride` apart, over a series with one feature. The vector is moved where
 /// it is a temporary, else copied once: n values, not n * length. Throws when the series is shorter than one
-/// window, or names the place of the first NaN or infinity.
+/// window and its horizon, or names the place of the first NaN or infinity.
 inline Windows sliding_windows(std::vector<float> series, const WindowOptions& options) {
   return detail::make_windows({std::move(series), 1}, options);
 }
