@@ -108,7 +108,7 @@ TEST_CASE_TEMPLATE("no allocation in a step of training", Scalar, float, double)
       CAPTURE(dropout);
       CAPTURE(threads);
       const Autoencoder<Scalar> model(usual_model(dropout));
-      const Windows windows = test::wave_windows(150, 4);
+      const reprise::Source source = test::wave_windows(150, 4);
       const auto batch = test::numbers(0, 150);  // four shards and a short one
       const std::vector<double> weights(150, 1.5);
       reprise::Vector<Scalar> theta = model.weights(), gradient = theta;
@@ -127,11 +127,11 @@ TEST_CASE_TEMPLATE("no allocation in a step of training", Scalar, float, double)
         const auto step = [&](std::size_t size) {
           const auto part = std::span<const Index>(batch).first(size);
           const auto part_weights = std::span<const double>(weights).first(size);
-          pass.loss_and_gradient(theta.data(), windows, part, part_weights, losses[i], context,
+          pass.loss_and_gradient(theta.data(), source, part, part_weights, losses[i], context,
                                  gradient.data());
           static_cast<void>(reprise::gradient_norm(gradient));
           reprise::apply_update<Scalar>(optimizers[i], model.parameters(), state, 1.0, gradient, theta);
-          pass.loss_total(theta.data(), windows, part, part_weights, losses[i]);
+          pass.loss_total(theta.data(), source, part, part_weights, losses[i]);
         };
         const long first = allocations_of([&] { step(150); });
         CHECK((i > 0 || first > 0));
@@ -235,6 +235,7 @@ TEST_CASE_TEMPLATE("no allocation with any kind of decoder, in training or in re
   using reprise::DecoderInput;
   const Windows windows = reprise::sliding_windows(
       test::wave(93, 1), {.length = 14, .patch = 3});  // 5 steps, the last one padded
+  const reprise::Source source = windows;
   const auto batch = test::numbers(0, windows.size());
   for (const auto input : {DecoderInput::repeated_code, DecoderInput::zeros, DecoderInput::previous_value}) {
     CAPTURE(static_cast<int>(input));
@@ -248,9 +249,9 @@ TEST_CASE_TEMPLATE("no allocation with any kind of decoder, in training or in re
     Sequences<Scalar> x(3, windows.size(), 5), y = x;
     reprise::InferenceWorkspace<Scalar> workspace;
     const auto once = [&] {
-      pass.loss_and_gradient(model.weights().data(), windows, batch, {}, reprise::Huber{}, {},
+      pass.loss_and_gradient(model.weights().data(), source, batch, {}, reprise::Huber{}, {},
                              gradient.data());
-      pass.loss_total(model.weights().data(), windows, batch, {}, reprise::Huber{});
+      pass.loss_total(model.weights().data(), source, batch, {}, reprise::Huber{});
       windows.gather<Scalar>(batch, x.view());
       model.reconstruct(std::as_const(x).view(), y.view(), workspace);
     };

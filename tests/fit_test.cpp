@@ -520,12 +520,12 @@ TEST_CASE("fit: wrong options are refused by name, and nothing has changed") {
   for (const double split : {0.95, 1e-17}) {  // nothing to train on; nothing to validate on
     CAPTURE(split);
     const std::string text = message({.validation_split = split});
-    CHECK(contains(text, "leaves windows to train and to validate on (of 10)"));
+    CHECK(contains(text, "leaves samples to train and to validate on (of 10)"));
   }
   CHECK(contains(message({.validation_split = 0.1, .validation_data = windows}),
                  "validation_data or validation_split"));
 
-  CHECK(contains(message({.sample_weights = {1, 2, 3}}), "10 sample_weights, one for each window, got 3"));
+  CHECK(contains(message({.sample_weights = {1, 2, 3}}), "10 sample_weights, one for each sample, got 3"));
   for (const double bad : {-1.0, not_a_number, infinity}) {
     CAPTURE(bad);
     std::vector<double> sample_weights(10, 1.0);

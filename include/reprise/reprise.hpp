@@ -3,6 +3,7 @@
 // What most programs need, and quick to compile. By name are included: baselines.hpp,
 // outliers/mahalanobis.hpp and detection/series_detector.hpp, for the decompositions of matrices in them take
 // longer to compile than all of the rest, and files and formats (io/), which need other libraries.
+#include "core/padded.hpp"
 #include "core/version.hpp"
 #include "data/scalers.hpp"
 #include "layers/lstm_stream.hpp"
@@ -25,3 +26,4 @@
 #include "outliers/spot.hpp"
 #include "outliers/telemanom.hpp"
 #include "outliers/thresholds.hpp"
+#include "training/array_source.hpp"

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <array>
-#include <memory>
-#include <numeric>
 #include <string_view>
 
-#include "../training/fit.hpp"
+#include "../core/joined_windows.hpp"
+#include "../training/trainer.hpp"
+#include "inference.hpp"
 #include "summary.hpp"
 
 namespace reprise {
@@ -72,17 +72,6 @@ struct AutoencoderOptions {
   friend bool operator==(const AutoencoderOptions&, const AutoencoderOptions&) = default;
 };
 
-struct EvaluateOptions {
-  Loss loss = MeanSquaredError{};
-  Index batch_size = 32;
-  int threads = 1;
-};
-
-/// Buffers of `Autoencoder::reconstruct`, to be kept between calls so that these allocate nothing. One for
-/// each thread; any model may use it.
-template <typename Scalar>
-using InferenceWorkspace = SequentialScratch<Scalar>;
-
 /// LSTM layers that encode a window into one vector, the code, and others that decode the repeated code back
 /// into the window (Malhotra et al. 2016 in the form that Keras users know). Trained on normal windows, it
 /// reproduces normal windows well and others badly; the error says how strange a window is.
@@ -119,31 +108,32 @@ class Autoencoder {
   /// Size of the code.
   Index code_size() const { return options_.encoder.back().units; }
 
-  /// Trains to reproduce the windows. A second fit with the same optimizer goes on where the first ended:
-  /// fit(10) then fit(20) equals fit(30) bit for bit. Throws `Error` on options or windows that cannot be,
-  /// and `NotFiniteError` when loss or gradient stop being finite; the model then has the last parameters
-  /// with a finite loss.
-  History fit(const Windows& windows, FitOptions options = {}) {
+  /// Trains to make the source's targets from its inputs: to reproduce them, where the source is `Windows`
+  /// without a horizon. A second fit with the same optimizer goes on where the first ended: fit(10) then
+  /// fit(20) equals fit(30) bit for bit. Throws `Error` on options or samples that cannot be, and
+  /// `NotFiniteError` when loss or gradient stop being finite; the model then has the last parameters with a
+  /// finite loss.
+  History fit(const Source& source, FitOptions options = {}) {
     theta();
-    require_padding("fit: windows", windows);
+    require_padding("fit: windows", source);
     if (options.validation_data) require_padding("fit: validation_data", *options.validation_data);
-    return detail::Training<Scalar>(network_, weights_, training_, windows, std::move(options)).run();
+    return Trainer<Scalar>(network_, weights_, training_).fit(source, std::move(options));
   }
 
-  /// The windows as the model reproduces them.
-  Sequences<Scalar> reconstruct(const Windows& windows) const {
-    return run(windows, 0, last(), network_.output_shape(), "reconstruct: windows");
+  /// The windows, or other samples' inputs, as the model reproduces them.
+  Sequences<Scalar> reconstruct(const Source& source) const {
+    return run(source, whole(), "reconstruct: windows");
   }
   Sequences<Scalar> reconstruct(const Sequences<Scalar>& input) const {
-    return run(input, 0, last(), network_.output_shape(), "reconstruct: input", network_.input_shape());
+    return detail::infer_sequences(network_, theta(), input, whole(), "reconstruct: input");
   }
   /// The same into memory of the caller; allocates nothing once the workspace has seen a batch of this size,
   /// and does not look for NaN: a window that holds one comes out as NaN, the others as they would without
   /// it.
   void reconstruct(SequenceView<const Scalar> input, SequenceView<Scalar> output,
                    InferenceWorkspace<Scalar>& workspace) const {
-    require("reconstruct: input", network_.input_shape(), input.shape());
-    require("reconstruct: output", network_.output_shape(), output.shape());
+    detail::require_equal_shape("reconstruct: input", network_.input_shape(), input.shape());
+    detail::require_equal_shape("reconstruct: output", network_.output_shape(), output.shape());
     if (output.batch != input.batch) {
       detail::fail("reconstruct: output", {input.batch, " windows"}, {output.batch});
     }
@@ -151,11 +141,9 @@ class Autoencoder {
   }
 
   /// The codes of the windows: code_size x batch x 1 step.
-  Sequences<Scalar> encode(const Windows& windows) const {
-    return run(windows, 0, encoder_size(), {code_size(), 1}, "encode: windows");
-  }
+  Sequences<Scalar> encode(const Source& source) const { return run(source, encoder(), "encode: windows"); }
   Sequences<Scalar> encode(const Sequences<Scalar>& input) const {
-    return run(input, 0, encoder_size(), {code_size(), 1}, "encode: input", network_.input_shape());
+    return detail::infer_sequences(network_, theta(), input, encoder(), "encode: input");
   }
   /// From codes, as `encode` gives them, to windows. Throws for a decoder that starts from the encoder's
   /// state, of which the code is only a part.
@@ -164,21 +152,16 @@ class Autoencoder {
       detail::fail("decode", "a decoder that needs nothing but the code",
                    "one that starts from the encoder's state; use reconstruct");
     }
-    return run(codes, encoder_size(), last(), network_.output_shape(), "decode: codes", {code_size(), 1});
+    return detail::infer_sequences(network_, theta(), codes,
+                                   {encoder_size(), last(), {code_size(), 1}, network_.output_shape()},
+                                   "decode: codes");
   }
 
-  /// Mean loss over the windows as `reconstruct` gives them, without dropout or teacher forcing.
-  double evaluate(const Windows& windows, const EvaluateOptions& options = {}) const {
-    require("evaluate: windows", network_.input_shape(), windows.shape());
-    require_padding("evaluate: windows", windows);
-    detail::require_positive(options.batch_size, "evaluate", "batch_size");
-    validate(options.loss);
-    detail::BatchPass<Scalar> pass(network_, options.threads);
-    double sum = 0.0;
-    for_each_batch(windows, options.batch_size, [&](std::span<const Index> batch) {
-      sum += pass.loss_total(theta(), windows, batch, {}, options.loss);
-    });
-    return sum / static_cast<double>(windows.size());
+  /// Mean loss over the source's samples as `reconstruct` gives them, without dropout or teacher forcing.
+  double evaluate(const Source& source, const EvaluateOptions& options = {}) const {
+    theta();
+    require_padding("evaluate: windows", source);
+    return reprise::evaluate(network_, weights_, source, options);
   }
 
   Summary summary() const {
@@ -227,18 +210,6 @@ class Autoencoder {
       detail::fail("Autoencoder: weights", {parameters().size(), " values"}, {weights_.size()});
     }
     return weights_.data();
-  }
-
-  static void require_finite(const char* what, const Sequences<Scalar>& input) {
-    for (Index b = 0; b < input.batch(); ++b) {
-      for (Index t = 0; t < input.steps(); ++t) {
-        for (Index f = 0; f < input.features(); ++f) {
-          if (std::isfinite(input(b, t, f))) continue;
-          detail::fail(what, "finite values",
-                       {input(b, t, f), " at sample ", b, ", step ", t, ", feature ", f});
-        }
-      }
-    }
   }
 
   static Sequential<Scalar> build(AutoencoderOptions& options) {
@@ -298,59 +269,25 @@ class Autoencoder {
   }
 
   /// The decoder would read the padding as a true value in training, and its own guess of it afterwards.
-  void require_padding(const char* what, const Windows& windows) const {
+  void require_padding(const char* what, const Source& source) const {
     if (options_.decoder_input != DecoderInput::previous_value || !options_.reverse_decoder) return;
-    if (windows.length() % windows.patch() == 0) return;
+    const auto* const joined = source.get_if<JoinedWindows>();
+    const auto* const windows = joined != nullptr ? &joined->parts().front() : source.get_if<Windows>();
+    if (windows == nullptr || windows->length() % windows->patch() == 0) return;
     detail::fail(what,
                  "whole patches, since the decoder starts with the last one and reads it as the value before",
-                 {windows.length(), " steps in patches of ", windows.patch()});
+                 {windows->length(), " steps in patches of ", windows->patch()});
   }
 
   std::size_t encoder_size() const { return options_.encoder.size(); }
   std::size_t last() const { return network_.entries().size(); }
 
-  static void require(const char* what, SequenceShape expected, SequenceShape got) {
-    if (got != expected) detail::fail(what, to_string(expected), to_string(got));
-  }
-
-  template <typename Use>
-  static void for_each_batch(const Windows& windows, Index batch_size, Use use) {
-    std::vector<Index> numbers(static_cast<std::size_t>(std::min(batch_size, windows.size())));
-    for (Index first = 0; first < windows.size(); first += batch_size) {
-      const auto count = static_cast<std::size_t>(std::min(batch_size, windows.size() - first));
-      std::iota(numbers.begin(), numbers.end(), first);
-      use(std::span<const Index>(numbers).first(count));
-    }
-  }
-
-  Sequences<Scalar> run(const Windows& windows, std::size_t first_layer, std::size_t last_layer,
-                        SequenceShape output_shape, const char* what) const {
-    require(what, network_.input_shape(), windows.shape());
-    require_padding(what, windows);
-    constexpr Index at_once = 64;
-    Sequences<Scalar> result(output_shape.features, windows.size(), output_shape.steps);
-    Sequences<Scalar> input(features(), 0, 0), output;
-    InferenceWorkspace<Scalar> workspace;
-    for_each_batch(windows, at_once, [&](std::span<const Index> batch) {
-      const auto count = static_cast<Index>(batch.size());
-      input.resize(features(), count, steps());
-      output.resize(output_shape.features, count, output_shape.steps);
-      windows.gather(batch, input.view());
-      network_.infer(theta(), std::as_const(input).view(), output.view(), first_layer, last_layer, workspace);
-      for (Index t = 0; t < output_shape.steps; ++t) {
-        result.view().step(t).middleCols(batch.front(), count) = output.view().step(t);
-      }
-    });
-    return result;
-  }
-  Sequences<Scalar> run(const Sequences<Scalar>& input, std::size_t first_layer, std::size_t last_layer,
-                        SequenceShape output_shape, const char* what, SequenceShape input_shape) const {
-    require(what, input_shape, input.shape());
-    require_finite(what, input);
-    Sequences<Scalar> output(output_shape.features, input.batch(), output_shape.steps);
-    InferenceWorkspace<Scalar> workspace;
-    network_.infer(theta(), input.view(), output.view(), first_layer, last_layer, workspace);
-    return output;
+  detail::LayerRange whole() const { return {0, last(), network_.input_shape(), network_.output_shape()}; }
+  detail::LayerRange encoder() const { return {0, encoder_size(), network_.input_shape(), {code_size(), 1}}; }
+  Sequences<Scalar> run(const Source& source, const detail::LayerRange& layers, const char* what) const {
+    detail::require_equal_shape(what, layers.input, source.input_shape());  // before the padding
+    require_padding(what, source);
+    return detail::infer_source(network_, theta(), source, layers, what);
   }
 
   AutoencoderOptions options_;

@@ -4,9 +4,9 @@
 #include <span>
 
 #include "../core/denormals.hpp"
-#include "../core/windows.hpp"
 #include "../layers/sequential.hpp"
 #include "../losses/losses.hpp"
+#include "source.hpp"
 #include "thread_pool.hpp"
 
 namespace reprise {
@@ -30,7 +30,7 @@ Index shard_width_of(const Sequential<Scalar>& network) {
 /// Shards are summed up in so many groups at most; also the most threads that can share a batch.
 inline constexpr Index most_groups = 8;
 
-/// Loss and gradient of one batch of windows that a network shall reproduce. The batch is split into shards,
+/// Loss and gradient of one batch of a source's samples. The batch is split into shards,
 /// neighbouring shards into groups. Threads share the groups: each goes forwards and backwards with one shard
 /// after the other and adds up the group's gradient; then the groups' gradients are summed in their order.
 /// Owns all memory that this takes, and allocates only when a batch is larger than any before.
@@ -45,10 +45,10 @@ class BatchPass {
 
   /// Mean loss over the batch, each sample's times its weight (all 1 where `weights` is empty); `gradient` is
   /// set.
-  double loss_and_gradient(const Scalar* theta, const Windows& windows, std::span<const Index> batch,
+  double loss_and_gradient(const Scalar* theta, const Source& source, std::span<const Index> batch,
                            std::span<const double> weights, const Loss& loss, LayerContext context,
                            Scalar* gradient) {
-    const Index shards = prepare(batch.size()), size = network_->parameters().size();
+    const Index shards = prepare(source, batch.size()), size = network_->parameters().size();
     const Index groups = std::min(shards, most_groups);
     while (static_cast<Index>(gradients_.size()) + 1 < groups) {
       Vector<Scalar> next;
@@ -58,7 +58,7 @@ class BatchPass {
     const double scale = 1.0 / static_cast<double>(batch.size());
     pool_.run(groups, [&](Index group, int worker) {
       const FlushDenormals flush;
-      auto& [tape, scratch] = workers_[static_cast<std::size_t>(worker)];
+      Worker& own = workers_[static_cast<std::size_t>(worker)];
       // The first group's is where the sum shall be.
       Scalar* sum = group == 0 ? gradient : gradients_[static_cast<std::size_t>(group - 1)].data();
       std::fill_n(sum, size, Scalar(0));
@@ -66,13 +66,13 @@ class BatchPass {
         const Part part = part_of(shard, batch, weights);
         LayerContext shard_context = context;
         shard_context.first_sample = shard * width_;
-        network_->prepare(tape, static_cast<Index>(part.batch.size()));
-        windows.gather(part.batch, tape.input);
-        const SequenceView<const Scalar> output = network_->forward(theta, tape, scratch, shard_context);
+        const SequenceView<const Scalar> target = gather(source, part.batch, own);
+        const SequenceView<const Scalar> output =
+            network_->forward(theta, own.tape, own.scratch, shard_context);
         losses_[static_cast<std::size_t>(shard)] =
-            loss_sum<Scalar>(loss, output, tape.input, part.weights, scale,
-                             network_->output_gradient(tape, scratch), windows.last_step_features());
-        network_->backward(theta, tape, scratch, shard_context, sum);
+            loss_sum<Scalar>(loss, output, target, part.weights, scale,
+                             network_->output_gradient(own.tape, own.scratch), source.last_step_features());
+        network_->backward(theta, own.tape, own.scratch, shard_context, sum);
       }
     });
     if (groups > 1) {
@@ -87,20 +87,20 @@ class BatchPass {
     return total(shards) * scale;
   }
 
-  /// Sum over the windows of their (weighted) losses at inference, without dropout.
-  double loss_total(const Scalar* theta, const Windows& windows, std::span<const Index> batch,
+  /// Sum over the samples of their (weighted) losses at inference, without dropout.
+  double loss_total(const Scalar* theta, const Source& source, std::span<const Index> batch,
                     std::span<const double> weights, const Loss& loss) {
-    const Index shards = prepare(batch.size());
+    const Index shards = prepare(source, batch.size());
     pool_.run(shards, [&](Index shard, int worker) {
       const FlushDenormals flush;
-      auto& [tape, scratch] = workers_[static_cast<std::size_t>(worker)];
+      Worker& own = workers_[static_cast<std::size_t>(worker)];
       const Part part = part_of(shard, batch, weights);
-      network_->prepare(tape, static_cast<Index>(part.batch.size()));
-      windows.gather(part.batch, tape.input);
-      const SequenceView<Scalar> output = tape.outputs.back();
-      network_->infer(theta, tape.input, output, 0, static_cast<std::size_t>(network_->size()), scratch);
+      const SequenceView<const Scalar> target = gather(source, part.batch, own);
+      const SequenceView<Scalar> output = own.tape.outputs.back();
+      network_->infer(theta, own.tape.input, output, 0, static_cast<std::size_t>(network_->size()),
+                      own.scratch);
       losses_[static_cast<std::size_t>(shard)] =
-          loss_sum<Scalar>(loss, output, tape.input, part.weights, 1.0, {}, windows.last_step_features());
+          loss_sum<Scalar>(loss, output, target, part.weights, 1.0, {}, source.last_step_features());
     });
     return total(shards);
   }
@@ -110,6 +110,7 @@ class BatchPass {
   struct Worker {
     SequentialTape<Scalar> tape;
     SequentialScratch<Scalar> scratch;
+    Vector<Scalar> targets;  // where they are not the inputs
   };
   /// What belongs to one shard.
   struct Part {
@@ -118,14 +119,30 @@ class BatchPass {
   };
 
   /// Memory for each thread, all of it now: which thread will take which shard is not known.
-  Index prepare(std::size_t batch) {
+  Index prepare(const Source& source, std::size_t batch) {
     const Index size = static_cast<Index>(batch), shards = (size + width_ - 1) / width_;
     if (static_cast<Index>(losses_.size()) < shards) losses_.resize(static_cast<std::size_t>(shards));
     for (Worker& worker : workers_) {
       network_->prepare(worker.tape, std::min(size, width_));
       network_->prepare(worker.scratch, std::min(size, width_));
+      if (source.targets_are_inputs()) continue;
+      const SequenceShape target = source.target_shape();
+      grow(worker.targets, target.features * target.steps * std::min(size, width_));
     }
     return shards;
+  }
+  /// Puts the samples onto the worker's tape; returns their targets.
+  SequenceView<const Scalar> gather(const Source& source, std::span<const Index> samples, Worker& own) {
+    const auto count = static_cast<Index>(samples.size());
+    network_->prepare(own.tape, count);
+    if (source.targets_are_inputs()) {
+      source.gather(samples, own.tape.input, SequenceView<Scalar>());
+      return own.tape.input;
+    }
+    const SequenceShape shape = source.target_shape();
+    const SequenceView<Scalar> targets(own.targets.data(), shape.features, count, shape.steps);
+    source.gather(samples, own.tape.input, targets);
+    return targets;
   }
   Part part_of(Index shard, std::span<const Index> batch, std::span<const double> weights) const {
     const auto first = static_cast<std::size_t>(shard * width_);

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "../layers/sequential.hpp"
+#include "../training/source.hpp"
+
+namespace reprise {
+inline namespace REPRISE_ABI {
+
+/// Buffers of a model's inference, to be kept between calls so that these allocate nothing. One for each
+/// thread; any model may use it.
+template <typename Scalar>
+using InferenceWorkspace = SequentialScratch<Scalar>;
+
+namespace detail {
+
+/// Which layers of a network, [first, last), and what comes out of them.
+struct LayerRange {
+  std::size_t first;
+  std::size_t last;
+  SequenceShape input;
+  SequenceShape output;
+};
+
+inline void require_equal_shape(const char* what, SequenceShape expected, SequenceShape got) {
+  if (got != expected) fail(what, to_string(expected), to_string(got));
+}
+
+/// What the layers make of each sample's input, in blocks, so that the memory is that of the result.
+template <typename Scalar>
+Sequences<Scalar> infer_source(const Sequential<Scalar>& network, const Scalar* theta, const Source& source,
+                               const LayerRange& layers, const char* what) {
+  require_equal_shape(what, layers.input, source.input_shape());
+  constexpr Index at_once = 64;
+  const Index most = std::min(at_once, source.size());
+  const SequenceShape unused = source.targets_are_inputs() ? SequenceShape{} : source.target_shape();
+  Sequences<Scalar> result(layers.output.features, source.size(), layers.output.steps);
+  Sequences<Scalar> input(layers.input.features, 0, 0), targets(unused.features, 0, 0), output;
+  SequentialScratch<Scalar> scratch;
+  std::vector<Index> numbers(static_cast<std::size_t>(most));
+  for (Index first = 0; first < source.size(); first += most) {
+    const Index count = std::min(most, source.size() - first);
+    std::iota(numbers.begin(), numbers.end(), first);
+    input.resize(layers.input.features, count, layers.input.steps);
+    targets.resize(unused.features, count, unused.steps);
+    output.resize(layers.output.features, count, layers.output.steps);
+    source.gather(std::span<const Index>(numbers).first(static_cast<std::size_t>(count)), input.view(),
+                  targets.view());
+    network.infer(theta, std::as_const(input).view(), output.view(), layers.first, layers.last, scratch);
+    for (Index t = 0; t < layers.output.steps; ++t) {
+      result.view().step(t).middleCols(first, count) = output.view().step(t);
+    }
+  }
+  return result;
+}
+
+template <typename Scalar>
+void require_finite(const char* what, const Sequences<Scalar>& input) {
+  for (Index b = 0; b < input.batch(); ++b) {
+    for (Index t = 0; t < input.steps(); ++t) {
+      for (Index f = 0; f < input.features(); ++f) {
+        if (std::isfinite(input(b, t, f))) continue;
+        fail(what, "finite values", {input(b, t, f), " at sample ", b, ", step ", t, ", feature ", f});
+      }
+    }
+  }
+}
+
+/// The same of sequences, all at once. Throws where a value is not finite.
+template <typename Scalar>
+Sequences<Scalar> infer_sequences(const Sequential<Scalar>& network, const Scalar* theta,
+                                  const Sequences<Scalar>& input, const LayerRange& layers,
+                                  const char* what) {
+  require_equal_shape(what, layers.input, input.shape());
+  require_finite(what, input);
+  Sequences<Scalar> output(layers.output.features, input.batch(), layers.output.steps);
+  SequentialScratch<Scalar> scratch;
+  network.infer(theta, input.view(), output.view(), layers.first, layers.last, scratch);
+  return output;
+}
+
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise
