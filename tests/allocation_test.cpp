@@ -13,9 +13,12 @@
 
 #include <reprise/layers/lstm_stream.hpp>
 #include <reprise/models/autoencoder.hpp>
-#include <reprise/outliers/p_values.hpp>
-#include <reprise/outliers/spot.hpp>
-#include <reprise/outliers/telemanom.hpp>
+#include <reprise/streams/dspot.hpp>
+#include <reprise/streams/martingale.hpp>
+#include <reprise/streams/spot.hpp>
+#include <reprise/streams/telemanom.hpp>
+#include <reprise/thresholds/conformal.hpp>
+#include <reprise/thresholds/p_values.hpp>
 
 #include "training.hpp"
 

@@ -8,7 +8,8 @@
 #include <reprise/baselines/pca.hpp>
 #include <reprise/baselines/simple.hpp>
 #include <reprise/core/random.hpp>
-#include <reprise/outliers/errors.hpp>
+#include <reprise/scores/errors.hpp>
+#include <reprise/scores/window_array.hpp>
 #include <sstream>
 #include <string>
 #include <vector>

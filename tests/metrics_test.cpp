@@ -1,8 +1,9 @@
 #include <doctest/doctest.h>
 
 #include <limits>
-#include <reprise/outliers/events.hpp>
-#include <reprise/outliers/metrics.hpp>
+#include <reprise/evaluation/event_table.hpp>
+#include <reprise/evaluation/metrics.hpp>
+#include <reprise/thresholds/events.hpp>
 #include <string>
 #include <vector>
 

@@ -1,7 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <limits>
-#include <reprise/outliers/errors.hpp>
+#include <reprise/scores/errors.hpp>
+#include <reprise/scores/window_array.hpp>
 #include <string>
 #include <vector>
 

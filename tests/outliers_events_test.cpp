@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <limits>
-#include <reprise/outliers/events.hpp>
+#include <reprise/thresholds/events.hpp>
 #include <vector>
 
 namespace {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <reprise/models/autoencoder.hpp>
-#include <reprise/outliers/in_blocks.hpp>
+#include <reprise/scores/in_blocks.hpp>
 #include <string>
 #include <vector>
 

@@ -4,8 +4,10 @@
 #include <cmath>
 #include <limits>
 #include <reprise/core/random.hpp>
-#include <reprise/outliers/outlier_scorer.hpp>
-#include <reprise/outliers/p_values.hpp>
+#include <reprise/streams/martingale.hpp>
+#include <reprise/thresholds/conformal.hpp>
+#include <reprise/thresholds/outlier_scorer.hpp>
+#include <reprise/thresholds/p_values.hpp>
 #include <string>
 #include <vector>
 

@@ -5,7 +5,8 @@
 #include <limits>
 #include <reprise/core/random.hpp>
 #include <reprise/core/windows.hpp>
-#include <reprise/outliers/point_scores.hpp>
+#include <reprise/scores/point_scores.hpp>
+#include <reprise/scores/window_grid.hpp>
 #include <string>
 #include <vector>
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 #include <reprise/core/random.hpp>
-#include <reprise/outliers/outlier_scorer.hpp>
-#include <reprise/outliers/thresholds.hpp>
+#include <reprise/thresholds/outlier_scorer.hpp>
+#include <reprise/thresholds/thresholds.hpp>
 #include <string>
 #include <vector>
 

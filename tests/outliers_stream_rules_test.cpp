@@ -2,8 +2,9 @@
 
 #include <cmath>
 #include <limits>
-#include <reprise/outliers/spot.hpp>
-#include <reprise/outliers/telemanom.hpp>
+#include <reprise/streams/dspot.hpp>
+#include <reprise/streams/spot.hpp>
+#include <reprise/streams/telemanom.hpp>
 #include <vector>
 
 // The rules over streams in a few steps, worked out by hand; outliers_streams_test runs them for long.

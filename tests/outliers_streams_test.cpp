@@ -4,9 +4,11 @@
 #include <cmath>
 #include <limits>
 #include <reprise/core/random.hpp>
-#include <reprise/outliers/events.hpp>
-#include <reprise/outliers/spot.hpp>
-#include <reprise/outliers/telemanom.hpp>
+#include <reprise/streams/dspot.hpp>
+#include <reprise/streams/spot.hpp>
+#include <reprise/streams/telemanom.hpp>
+#include <reprise/thresholds/events.hpp>
+#include <reprise/thresholds/fit_generalized_pareto.hpp>
 #include <string>
 #include <vector>
 

@@ -3,9 +3,11 @@
 #include <cmath>
 #include <limits>
 #include <reprise/core/random.hpp>
-#include <reprise/outliers/generalized_pareto.hpp>
-#include <reprise/outliers/pot.hpp>
-#include <reprise/outliers/thresholds.hpp>
+#include <reprise/thresholds/fit_generalized_pareto.hpp>
+#include <reprise/thresholds/generalized_pareto.hpp>
+#include <reprise/thresholds/pot.hpp>
+#include <reprise/thresholds/pot_tail.hpp>
+#include <reprise/thresholds/thresholds.hpp>
 #include <string>
 #include <vector>
 

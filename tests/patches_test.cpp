@@ -4,10 +4,13 @@
 #include <vector>
 
 #include <reprise/losses/losses.hpp>
-#include <reprise/outliers/explain.hpp>
-#include <reprise/outliers/mahalanobis.hpp>
-#include <reprise/outliers/point_scores.hpp>
-#include <reprise/outliers/scores.hpp>
+#include <reprise/scores/error_vectors.hpp>
+#include <reprise/scores/errors.hpp>
+#include <reprise/scores/explain.hpp>
+#include <reprise/scores/mahalanobis.hpp>
+#include <reprise/scores/point_scores.hpp>
+#include <reprise/scores/scores.hpp>
+#include <reprise/scores/window_grid.hpp>
 
 #include "gradient_check.hpp"
 #include "training.hpp"

@@ -6,7 +6,7 @@
 #include <numbers>
 #include <reprise/core/random.hpp>
 #include <reprise/detection/series_detector.hpp>
-#include <reprise/outliers/outlier_scorer.hpp>
+#include <reprise/thresholds/outlier_scorer.hpp>
 #include <string>
 #include <vector>
 

@@ -10,8 +10,9 @@
 #include <iostream>
 #include <reprise/baselines.hpp>
 #include <reprise/detection/series_detector.hpp>
-#include <reprise/outliers/mahalanobis.hpp>
 #include <reprise/reprise.hpp>
+#include <reprise/scores/error_vectors.hpp>
+#include <reprise/scores/mahalanobis.hpp>
 #include <sstream>
 #include <string>
 #include <utility>

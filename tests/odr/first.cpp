@@ -2,8 +2,9 @@
 // template.
 #include <reprise/baselines.hpp>
 #include <reprise/detection/series_detector.hpp>
-#include <reprise/outliers/mahalanobis.hpp>
 #include <reprise/reprise.hpp>
+#include <reprise/scores/error_vectors.hpp>
+#include <reprise/scores/mahalanobis.hpp>
 #if __has_include(<nlohmann/json.hpp>)
 #include <reprise/io/outliers_json.hpp>
 #include <reprise/io/safetensors.hpp>

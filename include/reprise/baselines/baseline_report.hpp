@@ -11,12 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "../core/detail/statistics.hpp"
 #include "../core/sequences.hpp"
 #include "../core/windows.hpp"
-#include "../outliers/in_blocks.hpp"
-#include "../outliers/labels.hpp"
-#include "../outliers/metrics.hpp"
-#include "../outliers/statistics.hpp"
+#include "../evaluation/labels.hpp"
+#include "../evaluation/metrics.hpp"
+#include "../scores/detail/require_scores.hpp"
+#include "../scores/in_blocks.hpp"
 #include "nearest_window.hpp"
 #include "pca.hpp"
 #include "simple.hpp"

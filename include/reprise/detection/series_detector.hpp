@@ -11,9 +11,10 @@
 
 #include "../baselines/nearest_window.hpp"
 #include "../baselines/pca.hpp"
+#include "../core/detail/statistics.hpp"
 #include "../data/scalers.hpp"
 #include "../models/autoencoder.hpp"
-#include "../outliers/in_blocks.hpp"
+#include "../scores/in_blocks.hpp"
 #include "../training/thread_pool.hpp"
 #include "window_lengths.hpp"
 

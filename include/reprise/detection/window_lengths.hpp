@@ -14,7 +14,7 @@
 #include "../core/sequences.hpp"
 #include "../core/windows.hpp"
 #include "../data/scalers.hpp"
-#include "../outliers/in_blocks.hpp"
+#include "../scores/in_blocks.hpp"
 
 // How long the windows of a series should be, from a normal stretch of it alone.
 namespace reprise {

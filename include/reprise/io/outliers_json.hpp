@@ -18,10 +18,11 @@
 #include <vector>
 
 #include "../core/visit.hpp"
-#include "../outliers/mahalanobis.hpp"
-#include "../outliers/outlier_scorer.hpp"
-#include "../outliers/spot.hpp"
-#include "../outliers/thresholds.hpp"
+#include "../scores/mahalanobis.hpp"
+#include "../streams/dspot.hpp"
+#include "../streams/spot.hpp"
+#include "../thresholds/outlier_scorer.hpp"
+#include "../thresholds/thresholds.hpp"
 #include "atomic_file.hpp"
 #include "json.hpp"
 

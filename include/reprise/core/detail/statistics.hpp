@@ -5,33 +5,12 @@
 #include <cstddef>
 #include <numeric>
 #include <span>
-#include <string>
-#include <vector>
 
-#include "../core/error.hpp"
+#include "../version.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
-
-/// A score is a number >= 0, higher is stranger. Infinity is one (an error too large to square), NaN is none.
-inline void require_scores(std::span<const double> scores, const Text& place) {
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (!(scores[i] >= 0.0)) {
-      fail(place, "scores >= 0", {scores[i], " at index ", i});
-    }
-  }
-}
-
-/// What a threshold is worked out from: at least one score, all of them finite.
-inline void require_calibration_scores(std::span<const double> scores, const Text& place) {
-  if (scores.empty()) fail(place, "at least one calibration score", "none");
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (!(scores[i] >= 0.0) || std::isinf(scores[i])) {
-      fail(place, "finite calibration scores >= 0", {scores[i], " at index ", i});
-    }
-  }
-}
 
 /// The middle value, or the mean of the two middle ones. Not empty; reorders.
 inline double median_of(std::span<double> values) {

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <initializer_list>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "../core/sequences.hpp"
+
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
+
+template <typename Range>
+concept LabelRange = requires(const Range& range) {
+  { *range.begin() } -> std::convertible_to<int>;
+  range.end();
+} && std::integral<std::remove_cvref_t<decltype(*std::declval<const Range&>().begin())>>;
+
+}  // namespace detail
+
+/// What is known of each score: 1 (true) where it belongs to an outlier, 0 where it is normal. Made from any
+/// vector, span or array of bools or integers; throws on a value that is neither 0 nor 1, with its place.
+class Labels {
+ public:
+  Labels() = default;
+  template <detail::LabelRange Range>
+    requires(!std::same_as<Range, Labels>)
+  Labels(const Range& labels) {
+    assign(labels.begin(), labels.end());
+  }
+  Labels(std::initializer_list<int> labels) { assign(labels.begin(), labels.end()); }
+
+  std::size_t size() const { return labels_.size(); }
+  bool operator[](std::size_t i) const { return labels_[i] != 0; }
+  /// How many are 1.
+  Index outliers() const { return outliers_; }
+  /// How many are 0.
+  Index normals() const { return static_cast<Index>(labels_.size()) - outliers_; }
+  friend bool operator==(const Labels&, const Labels&) = default;
+
+ private:
+  template <typename Iterator>
+  void assign(Iterator first, Iterator last) {
+    for (; first != last; ++first) {
+      const auto label = *first;
+      if (label != 0 && label != 1) {
+        detail::fail("labels", "0 or 1", {label, " at index ", size()});
+      }
+      labels_.push_back(label != 0 ? 1 : 0);
+      outliers_ += label != 0 ? 1 : 0;
+    }
+  }
+
+  std::vector<char> labels_;
+  Index outliers_ = 0;
+};
+
+namespace detail {
+
+inline void require_as_many(std::size_t values, const Labels& labels, const Text& place, const char* what) {
+  if (values != labels.size()) {
+    fail(place, {"a label for each of ", values, " ", what}, {labels.size(), " labels"});
+  }
+}
+inline void require_both_classes(const Labels& labels, const Text& place) {
+  if (labels.size() == 0) fail(place, "labels of both classes", "none");
+  if (labels.outliers() == 0) fail(place, "labels of both classes", "normal ones (0) only");
+  if (labels.normals() == 0) fail(place, "labels of both classes", "outliers (1) only");
+}
+
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "../core/sequences.hpp"
+#include "../core/text.hpp"
+#include "detail/window_source.hpp"
+#include "scores.hpp"
+
+namespace reprise {
+inline namespace REPRISE_ABI {
+
+/// Why a window scored as it did. Matrices are steps x features.
+struct Explanation {
+  Index window = 0;
+  /// The mean over steps and features of the squared (or absolute) errors.
+  double score = 0.0;
+  /// What came, x.
+  Matrix<double> observed;
+  /// What the reconstruction has there, y.
+  Matrix<double> expected;
+  /// Each value's part of the score; they sum to it.
+  Matrix<double> parts;
+  /// Each step's and each feature's share of the score: >= 0, with the sum 1, or all 0 where the score is 0.
+  Vector<double> step_shares;
+  Vector<double> feature_shares;
+
+  /// The value with the largest part.
+  struct Value {
+    Index step = 0;
+    Index feature = 0;
+    double observed = 0.0;
+    double expected = 0.0;
+    double share = 0.0;
+  };
+  /// The `count` values with the largest parts, largest first.
+  std::vector<Value> largest(Index count) const {
+    std::vector<Index> order(static_cast<std::size_t>(parts.size()));
+    std::iota(order.begin(), order.end(), Index{0});
+    const auto wanted = std::clamp<Index>(count, 0, parts.size());
+    std::partial_sort(order.begin(), order.begin() + wanted, order.end(),
+                      [&](Index a, Index b) { return parts(a) != parts(b) ? parts(a) > parts(b) : a < b; });
+    const double unit = parts.maxCoeff() > 0.0 ? parts.maxCoeff() : 1.0;
+    const double total = (parts / unit).sum();
+    std::vector<Value> values;
+    for (Index i = 0; i < wanted; ++i) {
+      const Index at = order[static_cast<std::size_t>(i)];
+      values.push_back({at % parts.rows(), at / parts.rows(), observed(at), expected(at),
+                        total > 0.0 ? parts(at) / unit / total : 0.0});
+    }
+    return values;
+  }
+};
+
+/// The window's score, the features' shares and the three values with the largest parts.
+inline std::ostream& operator<<(std::ostream& out, const Explanation& explanation) {
+  const auto percent = [](double share) {
+    return detail::number_text(std::round(share * 1000.0) / 10.0, 6) + " %";
+  };
+  out << "window " << explanation.window << ": score " << detail::number_text(explanation.score, 6) << '\n';
+  if (explanation.feature_shares.size() > 1) {
+    for (Index f = 0; f < explanation.feature_shares.size(); ++f) {
+      out << "  feature " << f << ": " << percent(explanation.feature_shares(f)) << '\n';
+    }
+  }
+  for (const Explanation::Value& value : explanation.largest(3)) {
+    out << "  step " << value.step << ", feature " << value.feature << ": observed "
+        << detail::number_text(value.observed, 6) << ", expected " << detail::number_text(value.expected, 6)
+        << " (" << percent(value.share) << ")\n";
+  }
+  return out;
+}
+
+/// Takes a window's mean error apart. Throws for a window that is not there, shapes that differ, values that
+/// are not finite, and an error too large to square.
+template <detail::WindowSource Input, detail::WindowSource Reconstruction>
+Explanation explain(const Input& input, const Reconstruction& reconstruction, Index window,
+                    ErrorMeasure measure = ErrorMeasure::squared) {
+  detail::require_reconstruction("explain", input, reconstruction);
+  const SequenceShape shape = detail::point_shape(input);
+  const Index count = detail::window_count(input);
+  if (window < 0 || window >= count) {
+    detail::fail("explain", {"a window from 0 to ", count - 1}, {window});
+  }
+  Sequences<double> x(shape.features, 1, shape.steps);
+  Sequences<double> y(shape.features, 1, shape.steps);
+  detail::read_windows(input, window, x.view());
+  detail::read_reconstruction(input, reconstruction, window, y.view());
+  detail::require_finite(x.view(), window, "input");
+  detail::require_finite(y.view(), window, "reconstruction");
+  Explanation result;
+  result.window = window;
+  result.observed = x.values().transpose();
+  result.expected = y.values().transpose();
+  const auto error = (result.observed - result.expected).array();
+  result.parts =
+      measure == ErrorMeasure::squared ? Matrix<double>(error.square()) : Matrix<double>(error.abs());
+  result.parts /= static_cast<double>(result.parts.size());
+  result.score = result.parts.sum();
+  if (!std::isfinite(result.score))
+    detail::fail("explain", "errors whose squares are numbers", "an overflow");
+  // By the largest part first: a score that is next to nothing has shares all the same.
+  const double unit = result.parts.maxCoeff() > 0.0 ? result.parts.maxCoeff() : 1.0;
+  const Matrix<double> relative = result.parts / unit;
+  const double total = relative.sum() > 0.0 ? relative.sum() : 1.0;
+  result.step_shares = relative.rowwise().sum() / total;
+  result.feature_shares = relative.colwise().sum().transpose() / total;
+  return result;
+}
+
+}  // namespace REPRISE_ABI
+}  // namespace reprise

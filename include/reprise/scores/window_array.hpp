@@ -1,0 +1,44 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+
+#include "../core/sequences.hpp"
+
+namespace reprise {
+inline namespace REPRISE_ABI {
+
+/// Another library's array of windows, seen through a view: (windows, steps, features) row-major, as NumPy,
+/// Keras and PyTorch (batch_first) hold it.
+template <std::floating_point Scalar>
+class WindowArray {
+ public:
+  /// Throws when the number of values is not a multiple of the window's size.
+  WindowArray(std::span<const Scalar> values, const SequenceShape& window) : values_(values), shape_(window) {
+    detail::require_positive(window.steps, "window array", "steps");
+    detail::require_positive(window.features, "window array", "number of features");
+    if (static_cast<Index>(values.size()) % (window.steps * window.features) != 0) {
+      detail::fail("window array", {"a multiple of ", to_string(window), " values"}, {values.size()});
+    }
+  }
+
+  Index size() const { return static_cast<Index>(values_.size()) / (shape_.steps * shape_.features); }
+  SequenceShape shape() const { return shape_; }
+  Scalar operator()(Index window, Index step, Index feature) const {
+    return values_[static_cast<std::size_t>((window * shape_.steps + step) * shape_.features + feature)];
+  }
+
+ private:
+  std::span<const Scalar> values_;
+  SequenceShape shape_;
+};
+inline WindowArray<float> window_array(std::span<const float> values, const SequenceShape& window) {
+  return {values, window};
+}
+inline WindowArray<double> window_array(std::span<const double> values, const SequenceShape& window) {
+  return {values, window};
+}
+
+}  // namespace REPRISE_ABI
+}  // namespace reprise

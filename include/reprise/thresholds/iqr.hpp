@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cmath>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "../core/detail/statistics.hpp"
+#include "../core/error.hpp"
+#include "../scores/detail/require_scores.hpp"
+
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace threshold {
+
+/// Q3 + k * (Q3 - Q1), the quartiles by linear interpolation (NumPy's default).
+class Iqr {
+ public:
+  static constexpr const char* name = "iqr";
+  explicit Iqr(double k) : k_(k) {
+    if (!(k >= 0.0) || std::isinf(k)) detail::fail("threshold::iqr", "a finite k >= 0", {k});
+  }
+  double fit(std::span<const double> calibration) const {
+    detail::require_calibration_scores(calibration, "threshold::iqr");
+    std::vector<double> scores(calibration.begin(), calibration.end());
+    const double low = detail::quantile_of(scores, 0.25);
+    const double high = detail::quantile_of(scores, 0.75);
+    if (low == high && k_ > 0.0) {
+      detail::fail("threshold::iqr", "calibration scores whose middle half differ",
+                   {"an interquartile range of 0 at ", low});
+    }
+    return high + k_ * (high - low);
+  }
+  std::string description() const { return "Q3 + " + detail::number_text(k_) + " IQR"; }
+  double k() const { return k_; }
+
+ private:
+  double k_;
+};
+
+inline Iqr iqr(double k) { return Iqr(k); }
+
+}  // namespace threshold
+}  // namespace REPRISE_ABI
+}  // namespace reprise

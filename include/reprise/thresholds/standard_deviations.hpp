@@ -1,0 +1,45 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <string>
+
+#include "../core/detail/statistics.hpp"
+#include "../core/error.hpp"
+#include "../scores/detail/require_scores.hpp"
+
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace threshold {
+
+/// mean + k * standard deviation (divided by n).
+class StandardDeviations {
+ public:
+  static constexpr const char* name = "standard_deviations";
+  explicit StandardDeviations(double k) : k_(k) {
+    if (!(k >= 0.0) || std::isinf(k)) {
+      detail::fail("threshold::standard_deviations", "a finite k >= 0", {k});
+    }
+  }
+  double fit(std::span<const double> calibration) const {
+    detail::require_calibration_scores(calibration, "threshold::standard_deviations");
+    const auto [low, high] = std::minmax_element(calibration.begin(), calibration.end());
+    if (*low == *high && k_ > 0.0) {
+      detail::fail("threshold::standard_deviations", "calibration scores that differ",
+                   {"constant scores of ", *low});
+    }
+    return detail::mean_of(calibration) + k_ * detail::standard_deviation_of(calibration);
+  }
+  std::string description() const { return "mean + " + detail::number_text(k_) + " sd"; }
+  double k() const { return k_; }
+
+ private:
+  double k_;
+};
+
+inline StandardDeviations standard_deviations(double k) { return StandardDeviations(k); }
+
+}  // namespace threshold
+}  // namespace REPRISE_ABI
+}  // namespace reprise
