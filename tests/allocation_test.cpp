@@ -20,6 +20,7 @@
 #include <reprise/thresholds/conformal.hpp>
 #include <reprise/thresholds/p_values.hpp>
 
+#include "own_kinds.hpp"
 #include "training.hpp"
 
 using reprise::Autoencoder;
@@ -119,10 +120,11 @@ TEST_CASE_TEMPLATE("no allocation in a step of training", Scalar, float, double)
       const reprise::Optimizer optimizers[] = {
           reprise::Adam{.clip = reprise::GlobalClipNorm{0.1}}, reprise::AdamW{.clip = reprise::ClipNorm{0.1}},
           reprise::Sgd{.momentum = 0.9, .nesterov = true, .clip = reprise::ClipValue{0.01}},
-          reprise::RmsProp{.momentum = 0.5, .centered = true}};
+          reprise::RmsProp{.momentum = 0.5, .centered = true},
+          own::Adam{.learning_rate = own::Halving{}, .clip = reprise::GlobalClipNorm{0.1}}};
       const reprise::Loss losses[] = {reprise::MeanSquaredError{}, reprise::MeanAbsoluteError{},
-                                      reprise::Huber{}, reprise::LogCosh{}};
-      for (std::size_t i = 0; i < 4; ++i) {
+                                      reprise::Huber{}, reprise::LogCosh{}, own::Quantile{}};
+      for (std::size_t i = 0; i < 5; ++i) {
         CAPTURE(i);
         auto state = reprise::initial_state<Scalar>(optimizers[i], theta.size());
         reprise::LayerContext context;

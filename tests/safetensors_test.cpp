@@ -528,7 +528,8 @@ TEST_CASE("a configuration that cannot be is refused, before memory is taken for
       {"training",
        "/optimizer/kind",
        "Lion",
-       {"training.optimizer.kind: expected one of the kinds Adam, AdamW, Sgd, RmsProp, got \"Lion\""}},
+       {"training.optimizer.kind: expected one of the kinds Adam, AdamW, Sgd, RmsProp, or one of the "
+        "registry, got \"Lion\""}},
       {"training", "/optimizer/kind", "Sgd", {"training.optimizer: expected a member momentum, got none"}},
       {"training", "/optimizer", 1, {"training.optimizer: expected an object, got 1"}},
       {"training", "/optimizer/beta_1", 1.0, {"training: Adam: expected beta_1 in [0, 1), got 1"}},

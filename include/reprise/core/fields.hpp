@@ -461,16 +461,18 @@ struct FieldForm<std::variant<Kinds...>> {
     return true;
   }
   [[noreturn]] static void refuse_unknown(FieldReader& reader) {
-    std::string_view category;
-    const auto look = [&]<typename Kind>(std::type_identity<Kind>) {
-      if constexpr (Erased<Kind>) category = Kind::category;
-    };
-    (look(std::type_identity<Kinds>{}), ...);
-    if (!category.empty()) refuse_unregistered(reader, category);
     std::string known;
-    const auto list = [&](std::string_view name) { (known += known.empty() ? "" : ", ") += name; };
-    (list(std::is_arithmetic_v<Kinds> ? "constant" : kind_of<Kinds>()), ...);
-    refuse_kind(reader, "one of the kinds " + known);
+    bool open = false;
+    const auto list = [&]<typename Kind>(std::type_identity<Kind>) {
+      if constexpr (Erased<Kind>) {
+        open = true;
+      } else {
+        const std::string_view name = std::is_arithmetic_v<Kind> ? "constant" : kind_of<Kind>();
+        (known += known.empty() ? "" : ", ") += name;
+      }
+    };
+    (list(std::type_identity<Kinds>{}), ...);
+    refuse_kind(reader, "one of the kinds " + known + (open ? ", or one of the registry" : ""));
   }
 };
 

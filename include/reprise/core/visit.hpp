@@ -20,6 +20,16 @@ decltype(auto) visit(const Use& use, Variant& variant) {
   return use(std::get<I>(variant));  // throws, as std::visit does, where it holds nothing
 }
 
+template <typename T, typename Variant>
+inline constexpr bool is_alternative = false;
+template <typename T, typename... Kinds>
+inline constexpr bool is_alternative<T, std::variant<Kinds...>> = (std::is_same_v<T, Kinds> || ...);
+
+/// The variant itself, or one of the types that it names. A function that takes a variant which can be made
+/// from any struct is a template over this, where a function of the same name takes another such variant.
+template <typename T, typename Variant>
+concept VariantOrAlternative = std::is_same_v<T, Variant> || is_alternative<T, Variant>;
+
 }  // namespace detail
 }  // namespace REPRISE_ABI
 }  // namespace reprise

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cmath>
+
+#include "../core/error.hpp"
 #include "../core/lanes.hpp"
 
 namespace reprise {
@@ -22,6 +25,10 @@ struct Huber {
 };
 
 namespace detail {
+
+inline void validate_own(const Huber& huber) {
+  if (!(huber.delta > 0.0 && std::isfinite(huber.delta))) fail("Huber", "delta > 0", {huber.delta});
+}
 
 template <typename Scalar>
 Lanes<Scalar> element_loss(const Huber& huber, const Lanes<Scalar>& e) {

@@ -11,6 +11,7 @@
 #include "../core/error.hpp"
 #include "../core/sequences.hpp"
 #include "../core/visit.hpp"
+#include "custom_loss.hpp"
 #include "huber.hpp"
 #include "log_cosh.hpp"
 #include "loss_call.hpp"
@@ -20,18 +21,16 @@
 namespace reprise {
 inline namespace REPRISE_ABI {
 
-/// What training makes small: a function of e = prediction - target at each step and feature of each sample.
-using Loss = std::variant<MeanSquaredError, MeanAbsoluteError, Huber, LogCosh>;
-
-/// Throws `Error` when an option of the loss cannot be.
-inline void validate(const Loss& loss) {
-  const Huber* huber = std::get_if<Huber>(&loss);
-  if (huber != nullptr && !(huber->delta > 0.0 && std::isfinite(huber->delta))) {
-    detail::fail("Huber", "delta > 0", {huber->delta});
-  }
-}
+/// What training makes small: a function of e = prediction - target at each step and feature of each sample,
+/// or whatever a struct of the user's makes of a position (see `CustomLoss`).
+using Loss = std::variant<MeanSquaredError, MeanAbsoluteError, Huber, LogCosh, CustomLoss>;
 
 namespace detail {
+
+/// Losses without options have none that could be wrong.
+template <typename Kind>
+void validate_own(const Kind&) {}
+inline void validate_own(const CustomLoss& loss) { loss.validate(); }
 
 /// The sum of the element losses of `count` neighbours; their slopes, times `factor`, go to `gradient` unless
 /// null.
@@ -86,10 +85,22 @@ inline void require_lengths(std::span<const Index> lengths, Index batch, Index s
   }
 }
 
+/// A loss of a feature needs a target for each; what a user's loss needs, it knows itself.
+template <typename Kind, typename Scalar>
+void require_target_fits(const Kind&, const LossCall<Scalar>& call) {
+  require_same_shape("target", call.prediction, call.target);
+}
+template <typename Scalar>
+void require_target_fits(const CustomLoss&, const LossCall<Scalar>& call) {
+  SequenceView<const Scalar> target = call.target;
+  target.features = call.prediction.features;
+  require_same_shape("target", call.prediction, target);
+}
+
 /// Checks the shapes, then calls the code of the loss; the sum is in element losses.
 template <typename Scalar>
 double sum_of_elements(const Loss& loss, LossCall<Scalar>& call, Index last_step_features) {
-  require_same_shape("target", call.prediction, call.target);
+  detail::visit([&](const auto& kind) { require_target_fits(kind, call); }, loss);
   require_lengths(call.lengths, call.prediction.batch, call.prediction.steps);
   call.in_last = values_of_last_step(call.prediction.features, last_step_features);
   call.per_element =
@@ -98,6 +109,16 @@ double sum_of_elements(const Loss& loss, LossCall<Scalar>& call, Index last_step
 }
 
 }  // namespace detail
+
+/// Throws `Error` when an option of the loss cannot be.
+template <detail::VariantOrAlternative<Loss> Kind>
+void validate(const Kind& loss) {
+  if constexpr (std::is_same_v<Kind, Loss>) {
+    detail::visit([](const auto& kind) { detail::validate_own(kind); }, loss);
+  } else {
+    detail::validate_own(loss);
+  }
+}
 
 /// The sum, over the samples b of a batch or a part of one, of weight_b * (mean of the element loss over b's
 /// steps and features). `sample_weights` has one number per sample, or is empty for ones.

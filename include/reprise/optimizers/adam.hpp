@@ -83,12 +83,9 @@ struct AdamW {
 
 namespace detail {
 
-inline const char* name_of(const Adam&) { return "Adam"; }
-inline const char* name_of(const AdamW&) { return "AdamW"; }
-
 template <typename Kind>
 void validate_adam(const Kind& adam) {
-  const char* const place = name_of(adam);
+  const char* const place = Kind::kind;
   require_decay(adam.beta_1, place, "beta_1");
   require_decay(adam.beta_2, place, "beta_2");
   require_positive_option(adam.epsilon, place, "epsilon");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <numbers>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "../core/sequences.hpp"
 #include "../core/visit.hpp"
 #include "convention.hpp"
+#include "custom_schedule.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -65,13 +67,18 @@ struct CosineDecay {
   friend bool operator==(const CosineDecay&, const CosineDecay&) = default;
 };
 
-/// A constant, or a schedule that the number of the step decides.
+/// A constant, or a schedule that the number of the step decides: one of ours, or a struct of the user's (see
+/// `CustomSchedule`).
 struct LearningRate {
   LearningRate(double constant) : value(constant) {}
   LearningRate(const ExponentialDecay& schedule) : value(schedule) {}
   LearningRate(const CosineDecay& schedule) : value(schedule) {}
 
-  std::variant<double, ExponentialDecay, CosineDecay> value;
+  template <typename T>
+    requires(std::is_class_v<T> && !std::convertible_to<T, double> && !std::same_as<T, LearningRate>)
+  LearningRate(T schedule) : value(CustomSchedule(std::move(schedule))) {}
+
+  std::variant<double, ExponentialDecay, CosineDecay, CustomSchedule> value;
 
   /// It is written as what it holds.
   template <typename Self>

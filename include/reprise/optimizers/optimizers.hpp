@@ -15,6 +15,7 @@
 #include "adam.hpp"
 #include "clipping.hpp"
 #include "convention.hpp"
+#include "custom_optimizer.hpp"
 #include "learning_rate.hpp"
 #include "rms_prop.hpp"
 #include "sgd.hpp"
@@ -23,25 +24,42 @@
 namespace reprise {
 inline namespace REPRISE_ABI {
 
-/// How parameters follow their gradient: the options, compared by value. What is remembered is an
-/// `OptimizerState`.
-using Optimizer = std::variant<Adam, AdamW, Sgd, RmsProp>;
+/// How parameters follow their gradient: the options, compared by value, of one of ours or of a struct of the
+/// user's (see `CustomOptimizer`). What is remembered is an `OptimizerState`.
+using Optimizer = std::variant<Adam, AdamW, Sgd, RmsProp, CustomOptimizer>;
+
+namespace detail {
+
+template <typename Kind>
+void validate_optimizer(const Kind& optimizer) {
+  const std::string name(kind_of(optimizer));
+  const Text place(name);
+  validate(learning_rate_of(optimizer), place);
+  validate_own(optimizer);
+  detail::visit([&](const auto& clip) { validate(clip, place); }, clip_of(optimizer));
+}
+
+}  // namespace detail
 
 /// Throws `Error` that names the option, what was expected and what came.
-inline void validate(const Optimizer& optimizer) {
-  detail::visit(
-      [](const auto& kind) {
-        const char* const place = detail::name_of(kind);
-        detail::validate(kind.learning_rate, place);
-        detail::validate_own(kind);
-        detail::visit([&](const auto& clip) { detail::validate(clip, place); }, kind.clip);
-      },
-      optimizer);
+template <detail::VariantOrAlternative<Optimizer> Kind>
+void validate(const Kind& optimizer) {
+  if constexpr (std::is_same_v<Kind, Optimizer>) {
+    detail::visit([](const auto& kind) { detail::validate_optimizer(kind); }, optimizer);
+  } else {
+    detail::validate_optimizer(optimizer);
+  }
 }
 
 /// The rate that update number `step` (from 0) uses, before any reduction by a callback.
-inline double rate_at(const Optimizer& optimizer, Index step) {
-  return detail::visit([&](const auto& kind) { return rate_at(kind.learning_rate, step); }, optimizer);
+template <detail::VariantOrAlternative<Optimizer> Kind>
+double rate_at(const Kind& optimizer, Index step) {
+  if constexpr (std::is_same_v<Kind, Optimizer>) {
+    return detail::visit([&](const auto& kind) { return rate_at(detail::learning_rate_of(kind), step); },
+                         optimizer);
+  } else {
+    return rate_at(detail::learning_rate_of(optimizer), step);
+  }
 }
 
 /// The state before the first update, for so many parameters: zeros where the optimizer remembers something.
@@ -137,7 +155,7 @@ void apply_update(const Optimizer& optimizer, const ParameterTable& table, Optim
       [&](const auto& kind) {
         detail::visit(
             [&](const auto& clip) { detail::clip_gradient(clip, table, trainable, gradient.data()); },
-            kind.clip);
+            detail::clip_of(kind));
         for (const ParameterRange& range : trainable) {
           detail::update_step(kind, state, learning_rate, gradient.data(), parameters.data(), range);
         }

@@ -47,8 +47,6 @@ struct RmsProp {
 
 namespace detail {
 
-inline const char* name_of(const RmsProp&) { return "RmsProp"; }
-
 inline void validate_own(const RmsProp& rms_prop) {
   require_decay(rms_prop.rho, "RmsProp", "rho");
   require_decay(rms_prop.momentum, "RmsProp", "momentum");

@@ -47,8 +47,6 @@ struct Sgd {
 
 namespace detail {
 
-inline const char* name_of(const Sgd&) { return "Sgd"; }
-
 inline void validate_own(const Sgd& sgd) {
   require_decay(sgd.momentum, "Sgd", "momentum");
   if (sgd.nesterov) require_positive_option(sgd.momentum, "Sgd", "with nesterov a momentum");
