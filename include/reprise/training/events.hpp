@@ -2,15 +2,41 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
-#include "../core/sequences.hpp"
+#include "../core/parameters.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
 
+class SnapshotWriter;
+
 /// When a callback is called.
 enum class TrainingStage { begin, batch_end, epoch_end, end };
+
+/// The losses of one call of fit, one number an epoch.
+struct History {
+  std::vector<double> loss{};
+  /// Empty without validation data.
+  std::vector<double> validation_loss{};
+  std::vector<double> learning_rate{};
+};
+
+namespace detail {
+
+/// What a training lends to its callbacks while it calls them.
+class TrainingAccess {
+ public:
+  virtual ~TrainingAccess() = default;
+  virtual const History& history() const = 0;
+  virtual const ParameterTable& parameters() const = 0;
+  virtual Matrix<double> read(const ParameterInfo& tensor) const = 0;
+  virtual void write(const ParameterInfo& tensor, const Matrix<double>& values) = 0;
+  virtual void write_snapshot(SnapshotWriter& writer) const = 0;
+};
+
+}  // namespace detail
 
 /// What a callback sees of the training, and what it may ask for.
 struct TrainingEvent {
@@ -27,6 +53,23 @@ struct TrainingEvent {
   std::optional<double> validation_loss{};
   /// Of the optimizer's next step.
   double learning_rate = 0.0;
+  /// Euclidean norm of the last batch's gradient, before any clipping; what is frozen does not count.
+  double gradient_norm = 0.0;
+
+  /// The epochs of this call of fit that are over; at `epoch_end`, this one too.
+  const History& history() const { return training().history(); }
+  /// Names and shapes of what is trained.
+  const ParameterTable& parameters() const { return training().parameters(); }
+  /// A copy of one tensor, exact whatever the network's scalar; throws when there is none of that name.
+  Matrix<double> parameter(const std::string& name) const { return training().read(parameters().at(name)); }
+  /// Writes a tensor; the training goes on from there. Throws on another shape, and on values that are not
+  /// finite.
+  void set_parameter(const std::string& name, const Matrix<double>& values) {
+    training().write(parameters().at(name), values);
+  }
+  /// Hands over the model as it is now, with the state of its training. At `epoch_end`, a further fit of the
+  /// copy goes on as this training does. Throws when what is trained is no model that can be saved.
+  void write_snapshot(SnapshotWriter& writer) const { training().write_snapshot(writer); }
 
   /// Ends the training after this epoch (after this batch at `batch_end`).
   void stop_training() { stop_requested = true; }
@@ -42,19 +85,20 @@ struct TrainingEvent {
   bool keep_requested = false;
   bool restore_requested = false;
   double learning_rate_factor = 1.0;
+
+  // Set by the training loop.
+  detail::TrainingAccess* access = nullptr;
+
+ private:
+  detail::TrainingAccess& training() const {
+    if (access == nullptr) detail::fail("TrainingEvent", "an event that a training sent", "one of its own");
+    return *access;
+  }
 };
 
 /// Anything copyable that can be called with an event. `fit` works on copies, so a callback's state starts
 /// anew with each fit.
 using Callback = std::function<void(TrainingEvent&)>;
-
-/// The losses of one call of fit, one number an epoch.
-struct History {
-  std::vector<double> loss{};
-  /// Empty without validation data.
-  std::vector<double> validation_loss{};
-  std::vector<double> learning_rate{};
-};
 
 }  // namespace REPRISE_ABI
 }  // namespace reprise

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "../core/windows.hpp"
@@ -38,6 +39,10 @@ struct FitOptions {
   std::uint64_t seed = 1;
   /// Threads that share the work of a batch; the result does not depend on it.
   int threads = 1;
+  /// What stays as it is, by the beginnings of its names up to a dot: "encoder" (or "encoder.") is all of the
+  /// encoder's layers, "encoder.1" one of them, "output.bias" a single tensor. No step, decay or moment
+  /// touches it, and it does not count in the gradient's norm.
+  std::vector<std::string> frozen{};
 };
 
 struct EvaluateOptions {

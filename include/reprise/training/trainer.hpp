@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -11,9 +12,13 @@
 
 #include "batch_pass.hpp"
 #include "fit.hpp"
+#include "frozen.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
+/// How a model that is trained hands itself over to files, see core/snapshot.hpp.
+using WriteSnapshot = std::function<void(SnapshotWriter&)>;
+
 namespace detail {
 
 /// The source's samples must be what the network takes and gives.
@@ -30,10 +35,10 @@ void require_source(const Sequential<Scalar>& network, const Source& source, con
 
 /// One call of fit.
 template <typename Scalar>
-class Training {
+class Training final : private TrainingAccess {
  public:
   Training(const Sequential<Scalar>& network, Vector<Scalar>& theta, TrainingState<Scalar>& state,
-           const Source& source, FitOptions options)
+           const Source& source, FitOptions options, WriteSnapshot write_snapshot = {})
       : network_(network),
         theta_(theta),
         state_(state),
@@ -42,7 +47,10 @@ class Training {
         train_size_(source.size()),
         validation_(options_.validation_data),
         pass_(network, options_.threads),
-        kept_(options_.callbacks.size()) {
+        trainable_(trainable_ranges(network.parameters(), options_.frozen)),
+        kept_(options_.callbacks.size()),
+        write_snapshot_(std::move(write_snapshot)) {
+    event_.access = this;
     grow(gradient_, theta.size());
     if (options_.validation_split > 0.0) hold_out();
     options_.batch_size =
@@ -50,15 +58,14 @@ class Training {
   }
 
   History run() {
-    History history;
     event_.epochs = options_.epochs;
     event_.batches = (train_size_ + options_.batch_size - 1) / options_.batch_size;
     order_.resize(static_cast<std::size_t>(train_size_));
     // So that no epoch allocates, up to a number of epochs that a long run with early stopping may exceed.
     const auto expected = static_cast<std::size_t>(std::min<Index>(options_.epochs, 10000));
-    history.loss.reserve(expected);
-    if (validation_) history.validation_loss.reserve(expected);
-    history.learning_rate.reserve(expected);
+    history_.loss.reserve(expected);
+    if (validation_) history_.validation_loss.reserve(expected);
+    history_.learning_rate.reserve(expected);
     begin();
     for (Index epoch = 1; epoch <= options_.epochs && !stopped_; ++epoch) {
       event_.epoch = epoch;
@@ -66,14 +73,14 @@ class Training {
       event_.loss = train_epoch();
       if (validation_) event_.validation_loss = validation_loss();
       ++state_.epochs;
-      history.loss.push_back(event_.loss);
-      if (validation_) history.validation_loss.push_back(*event_.validation_loss);
-      history.learning_rate.push_back(learning_rate());
+      history_.loss.push_back(event_.loss);
+      if (validation_) history_.validation_loss.push_back(*event_.validation_loss);
+      history_.learning_rate.push_back(learning_rate());
       call_back(TrainingStage::epoch_end);
     }
     if (!validation_) check_last_update();
     call_back(TrainingStage::end);
-    return history;
+    return std::move(history_);
   }
 
  private:
@@ -169,15 +176,16 @@ class Training {
     const double loss = pass_.loss_and_gradient(theta_.data(), source_, batch, weights_of(batch),
                                                 options_.loss, context, gradient_.data());
     if (!std::isfinite(loss)) stop_not_finite("the loss", loss);
-    const double norm = gradient_norm(gradient_);
-    if (!std::isfinite(norm)) {
+    clear_frozen(gradient_, trainable_);
+    event_.gradient_norm = gradient_norm(gradient_);
+    if (!std::isfinite(event_.gradient_norm)) {
       // The loss of these very parameters was finite: they stay.
-      throw_not_finite("the gradient's norm", norm);
+      throw_not_finite("the gradient's norm", event_.gradient_norm);
     }
     last_finite_theta_ = theta_;
     last_finite_moments_ = state_.moments;
     apply_update<Scalar>(options_.optimizer, network_.parameters(), state_.moments,
-                         state_.learning_rate_scale, gradient_, theta_);
+                         state_.learning_rate_scale, gradient_, theta_, trainable_);
     return loss;
   }
 
@@ -245,6 +253,27 @@ class Training {
     }
   }
 
+  // What callbacks see through their event.
+  const History& history() const override { return history_; }
+  const ParameterTable& parameters() const override { return network_.parameters(); }
+  Matrix<double> read(const ParameterInfo& tensor) const override {
+    return Eigen::Map<const Matrix<Scalar>>(theta_.data() + tensor.offset, tensor.rows, tensor.cols)
+        .template cast<double>();
+  }
+  void write(const ParameterInfo& tensor, const Matrix<double>& values) override {
+    if (values.rows() != tensor.rows || values.cols() != tensor.cols) {
+      fail({"set_parameter: ", tensor.name}, {tensor.rows, " x ", tensor.cols, " values"},
+           {values.rows(), " x ", values.cols()});
+    }
+    const Matrix<Scalar> converted = values.template cast<Scalar>();
+    if (!converted.allFinite()) fail({"set_parameter: ", tensor.name}, "finite values", "others");
+    Eigen::Map<Matrix<Scalar>>(theta_.data() + tensor.offset, tensor.rows, tensor.cols) = converted;
+  }
+  void write_snapshot(SnapshotWriter& writer) const override {
+    if (!write_snapshot_) fail("write_snapshot", "a model that can be saved", "a chain of layers");
+    write_snapshot_(writer);
+  }
+
   const Sequential<Scalar>& network_;
   Vector<Scalar>& theta_;
   TrainingState<Scalar>& state_;
@@ -254,6 +283,7 @@ class Training {
   std::optional<Source> validation_;
   Index first_to_validate_ = 0;
   BatchPass<Scalar> pass_;
+  std::vector<ParameterRange> trainable_;  // empty: everything
   Vector<Scalar> gradient_;
   Vector<Scalar> last_finite_theta_;
   OptimizerState<Scalar> last_finite_moments_;
@@ -261,6 +291,8 @@ class Training {
   std::vector<Index> order_;
   std::vector<double> weights_;
   TrainingEvent event_;
+  History history_;
+  WriteSnapshot write_snapshot_;
   bool stopped_ = false;
 };
 
@@ -311,14 +343,21 @@ class Trainer {
  public:
   using Scalar = Scalar_;
 
-  Trainer(const Sequential<Scalar>& network, Vector<Scalar>& parameters, TrainingState<Scalar>& state)
-      : network_(&network), parameters_(&parameters), state_(&state) {}
+  /// `write_snapshot`: what `TrainingEvent::write_snapshot` calls, where a model can be saved.
+  Trainer(const Sequential<Scalar>& network, Vector<Scalar>& parameters, TrainingState<Scalar>& state,
+          WriteSnapshot write_snapshot = {})
+      : network_(&network),
+        parameters_(&parameters),
+        state_(&state),
+        write_snapshot_(std::move(write_snapshot)) {}
 
   /// Throws `Error` on options, samples or parameters that cannot be, and `NotFiniteError` when loss or
   /// gradient stop being finite; the parameters are then the last that had a finite loss.
   History fit(const Source& source, FitOptions options = {}) {
     detail::require_parameters(*network_, *parameters_, "fit: parameters");
-    return detail::Training<Scalar>(*network_, *parameters_, *state_, source, std::move(options)).run();
+    return detail::Training<Scalar>(*network_, *parameters_, *state_, source, std::move(options),
+                                    write_snapshot_)
+        .run();
   }
   /// Mean loss over the samples, without dropout or teacher forcing.
   double evaluate(const Source& source, const EvaluateOptions& options = {}) const {
@@ -329,6 +368,7 @@ class Trainer {
   const Sequential<Scalar>* network_;
   Vector<Scalar>* parameters_;
   TrainingState<Scalar>* state_;
+  WriteSnapshot write_snapshot_;
 };
 
 }  // namespace REPRISE_ABI

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "../core/parameters.hpp"
+
+namespace reprise {
+inline namespace REPRISE_ABI {
+namespace detail {
+
+/// Whether `prefix`, with a dot behind it or without, is the whole name or the part of it before some dot:
+/// `encoder.1` is one of `encoder.1.kernel`, and none of `encoder.10.kernel`.
+inline bool is_prefix(const std::string& prefix, const std::string& name) {
+  const std::size_t size = !prefix.empty() && prefix.back() == '.' ? prefix.size() - 1 : prefix.size();
+  if (size == 0 || name.compare(0, size, prefix, 0, size) != 0) return false;
+  return name.size() == size ? prefix.size() == size : name[size] == '.';
+}
+
+/// All prefixes that name something, as a message lists them.
+inline std::string known_prefixes(const ParameterTable& table) {
+  std::vector<std::string> known;
+  for (const ParameterInfo& tensor : table) {
+    for (std::size_t dot = tensor.name.find('.'); dot != std::string::npos;
+         dot = tensor.name.find('.', dot + 1)) {
+      const std::string prefix = tensor.name.substr(0, dot);
+      if (std::find(known.begin(), known.end(), prefix) == known.end()) known.push_back(prefix);
+    }
+  }
+  std::string text;
+  for (const std::string& prefix : known) text += (text.empty() ? "" : ", ") + prefix;
+  return text;
+}
+
+/// The parameters that none of the prefixes names, in ascending ranges; empty, which stands for all, where
+/// there is no prefix. Throws on a prefix that names nothing, and when nothing is left.
+inline std::vector<ParameterRange> trainable_ranges(const ParameterTable& table,
+                                                    const std::vector<std::string>& frozen) {
+  std::vector<ParameterRange> ranges;
+  if (frozen.empty()) return ranges;
+  for (const std::string& prefix : frozen) {
+    const bool names_some = std::any_of(table.begin(), table.end(), [&](const ParameterInfo& tensor) {
+      return is_prefix(prefix, tensor.name);
+    });
+    if (!names_some) fail("fit: frozen", {"a tensor, or one of ", known_prefixes(table)}, prefix);
+  }
+  for (const ParameterInfo& tensor : table) {
+    const bool is_frozen = std::any_of(frozen.begin(), frozen.end(), [&](const std::string& prefix) {
+      return is_prefix(prefix, tensor.name);
+    });
+    if (is_frozen) continue;
+    if (!ranges.empty() && ranges.back().offset + ranges.back().size == tensor.offset) {
+      ranges.back().size += tensor.size();
+    } else {
+      ranges.push_back({tensor.offset, tensor.size()});
+    }
+  }
+  if (ranges.empty()) fail("fit: frozen", "some parameters that are not", "all of them");
+  return ranges;
+}
+
+/// Zeros in place of the gradient of what is frozen, so that no norm counts it.
+template <typename Scalar>
+void clear_frozen(Vector<Scalar>& gradient, const std::vector<ParameterRange>& trainable) {
+  if (trainable.empty()) return;
+  Index end = 0;
+  for (const ParameterRange& range : trainable) {
+    gradient.segment(end, range.offset - end).setZero();
+    end = range.offset + range.size;
+  }
+  gradient.tail(gradient.size() - end).setZero();
+}
+
+}  // namespace detail
+}  // namespace REPRISE_ABI
+}  // namespace reprise
