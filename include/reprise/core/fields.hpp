@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cmath>
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -190,10 +190,6 @@ void read_fields(FieldReader& reader, T& value) {
 /// holds another is refused.
 class Registry {
  public:
-  Registry() = default;
-  /// A registry that also knows what `base` knows; `base` must live as long.
-  explicit Registry(const Registry* base) : base_(base) {}
-
   /// Lets a `T` stand where a `Custom` may stand, such as `add<CustomLoss, MyLoss>()`. T has a `kind`, can be
   /// made without arguments, and lists its fields if it has any. The last type of a kind counts.
   template <typename Custom, typename T>
@@ -203,6 +199,12 @@ class Registry {
       detail::read_fields(reader, value);
       result.emplace(std::move(value));
     });
+  }
+
+  /// Also what another registry knows, which must live as long; what stands here goes first.
+  Registry& include(const Registry& other) {
+    others_.push_back(&other);
+    return *this;
   }
 
   template <typename Custom>
@@ -237,11 +239,14 @@ class Registry {
     for (std::size_t i = entries_.size(); i-- > 0;) {
       if (entries_[i].custom == custom && entries_[i].kind == kind) return entries_[i].make;
     }
-    return base_ == nullptr ? nullptr : base_->find(custom, kind);
+    for (const Registry* other : others_) {
+      if (const auto make = other->find(custom, kind)) return make;
+    }
+    return nullptr;
   }
 
-  const Registry* base_ = nullptr;
   std::vector<Entry> entries_;
+  std::vector<const Registry*> others_;
 };
 
 namespace detail {
@@ -277,7 +282,7 @@ struct FieldForm<bool> {
   static void read(FieldReader& reader, bool& value) { value = reader.boolean(); }
 };
 
-/// Sizes and counts, that is `Index` and the unsigned types, are never negative.
+/// An `Index` is a size or a count: from 0 to 2^53, so that a few times as many is still a number.
 template <std::integral T>
 struct FieldForm<T> {
   using Limits = std::numeric_limits<T>;
@@ -289,8 +294,11 @@ struct FieldForm<T> {
     }
   }
   static void read(FieldReader& reader, T& value) {
-    if constexpr (std::same_as<T, Index> || std::unsigned_integral<T>) {
-      value = static_cast<T>(reader.natural(static_cast<std::uint64_t>(Limits::max())));
+    constexpr auto most = static_cast<std::uint64_t>(Limits::max());
+    if constexpr (std::same_as<T, Index>) {
+      value = static_cast<T>(reader.natural(std::min(most, std::uint64_t{1} << 53)));
+    } else if constexpr (std::unsigned_integral<T>) {
+      value = static_cast<T>(reader.natural(most));
     } else {
       value = static_cast<T>(reader.integer(Limits::min(), Limits::max()));
     }

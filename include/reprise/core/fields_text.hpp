@@ -1,9 +1,9 @@
 #pragma once
 
-#include <charconv>
 #include <string>
 
 #include "fields.hpp"
+#include "text.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -13,9 +13,9 @@ namespace detail {
 class TextWriter : public FieldWriter {
  public:
   void boolean(bool value) override { put(value ? "true" : "false"); }
-  void integer(std::int64_t value) override { put_number(value); }
-  void natural(std::uint64_t value) override { put_number(value); }
-  void number(double value) override { put_number(value); }
+  void integer(std::int64_t value) override { put(std::to_string(value)); }
+  void natural(std::uint64_t value) override { put(std::to_string(value)); }
+  void number(double value) override { put(number_text(value)); }
   void text(std::string_view value) override { put(value); }
   void nothing() override { put("none"); }
   void begin_array() override { begin("["); }
@@ -44,14 +44,6 @@ class TextWriter : public FieldWriter {
     result_ += bracket;
     is_first_ = false;
   }
-  /// The shortest text that gives the same number back, the same in every locale.
-  template <typename Number>
-  void put_number(Number value) {
-    char digits[32];
-    put(std::string_view(
-        digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, value).ptr - digits)));
-  }
-
   std::string result_;
   bool is_first_ = true;
 };

@@ -32,7 +32,13 @@ struct ParameterRange {
 /// Names, shapes and offsets of all tensors of a model, in the order in which they are stored.
 class ParameterTable {
  public:
+  /// Throws where the sizes cannot be, as those that a damaged file claims.
   void add(std::string name, Index rows, Index cols, bool is_vector) {
+    constexpr double most = 9007199254740992.0;  // 2^53
+    const double size = static_cast<double>(rows) * static_cast<double>(cols);
+    if (rows < 0 || cols < 0 || static_cast<double>(size_) + size > most) {
+      detail::fail({"parameter ", name}, "a size, and all sizes together at most 2^53", {rows, " x ", cols});
+    }
     entries_.push_back({std::move(name), rows, cols, is_vector, size_});
     size_ += rows * cols;
   }

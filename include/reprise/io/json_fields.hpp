@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core/fields.hpp"
+#include "../core/text.hpp"
 #include "json.hpp"
 
 // Fields as JSON and back: a struct is an object with a member for each field, an enumerator its name, a
@@ -15,12 +16,18 @@ namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
 
+/// Throws `FileError` for numbers that are not finite, which JSON does not have.
 class JsonFieldWriter : public FieldWriter {
  public:
+  explicit JsonFieldWriter(std::string place = "JSON") : place_(std::move(place)) {}
+
   void boolean(bool value) override { put(value); }
   void integer(std::int64_t value) override { put(value); }
   void natural(std::uint64_t value) override { put(value); }
-  void number(double value) override { put(value); }
+  void number(double value) override {
+    if (!std::isfinite(value)) fail_file(place(), "a finite number", number_text(value));
+    put(value);
+  }
   void text(std::string_view value) override { put(std::string(value)); }
   void nothing() override { put(nullptr); }
   void begin_array() override { begin(OrderedJson::array()); }
@@ -59,6 +66,15 @@ class JsonFieldWriter : public FieldWriter {
     put(std::move(complete));
   }
 
+  std::string place() const {
+    std::string place = place_;
+    for (const Open& open : open_) {
+      place += open.json.is_array() ? "[" + std::to_string(open.json.size()) + "]" : "." + open.name;
+    }
+    return place;
+  }
+
+  std::string place_;
   OrderedJson result_;
   std::vector<Open> open_;
 };
@@ -152,8 +168,8 @@ inline const Registry& no_registry() {
 }
 
 template <typename T>
-OrderedJson to_json(const T& value) {
-  JsonFieldWriter writer;
+OrderedJson to_json(const T& value, const std::string& place = "JSON") {
+  JsonFieldWriter writer(place);
   write_value(writer, value);
   return writer.result();
 }

@@ -10,11 +10,14 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "../core/parameters.hpp"
 #include "atomic_file.hpp"
-#include "configuration.hpp"
+#include "checksum.hpp"
+#include "json_fields.hpp"
 
 // The container: named tensors and a dictionary of strings. The format is Hugging Face's safetensors,
 //
@@ -22,7 +25,13 @@
 //     data
 //
 // little endian, tensors row-major, offsets counted from the start of the data, which the tensors fill
-// without gaps.
+// without gaps. The entry "checksum" of the metadata of our files is `Checksum` over
+//
+//     number of the other metadata | name, text of each | name, dtype, number of extents, extents, number of
+//     bytes, bytes of each tensor
+//
+// both in the order of the names' bytes; a number is 8 bytes, the lowest first, and a text is its number of
+// bytes and then these. So it depends on what the file says, and not on the order in which it says it.
 namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
@@ -49,27 +58,52 @@ inline TensorShape file_shape(const ParameterInfo& info) {
   return {static_cast<std::uint64_t>(info.cols), rows};
 }
 
+/// What a checksum is made of, of one tensor: its name, dtype and shape as in the header, then its bytes.
+inline void add_tensor_header(Checksum& checksum, const std::string& name, const char* dtype,
+                              const TensorShape& shape, std::uint64_t bytes) {
+  checksum.add_text(name);
+  checksum.add_text(dtype);
+  checksum.add_number(shape.size());
+  for (const std::uint64_t extent : shape) checksum.add_number(extent);
+  checksum.add_number(bytes);
+}
+using Metadata = std::map<std::string, std::string>;
+/// All metadata but the checksum itself, in the order of their names.
+inline void add_metadata(Checksum& checksum, const Metadata& metadata) {
+  checksum.add_number(metadata.size() - metadata.count("checksum"));
+  for (const auto& [name, text] : metadata) {
+    if (name == "checksum") continue;
+    checksum.add_text(name);
+    checksum.add_text(text);
+  }
+}
+
 /// Writes the header of a file and then, tensor after tensor, its data.
 class SafetensorsWriter {
  public:
-  explicit SafetensorsWriter(const std::map<std::string, std::string>& metadata) {
-    header_["__metadata__"] = metadata;
-  }
+  Metadata metadata;
 
   /// Announces the tensors of a table, all in one vector of values, which must live until `save`.
   template <typename Scalar>
   void add(const std::string& prefix, const ParameterTable& table, const Vector<Scalar>& values) {
     for (const ParameterInfo& info : table) {
-      const std::uint64_t end = offset_ + static_cast<std::uint64_t>(info.size()) * sizeof(Scalar);
-      header_[prefix + info.name] = {
-          {"dtype", dtype_name<Scalar>}, {"shape", file_shape(info)}, {"data_offsets", {offset_, end}}};
-      offset_ = end;
+      tensors_.push_back({prefix + info.name, dtype_name<Scalar>, file_shape(info),
+                          values.data() + info.offset,
+                          static_cast<std::size_t>(info.size()) * sizeof(Scalar)});
     }
-    blocks_.emplace_back(values.data(), static_cast<std::size_t>(values.size()) * sizeof(Scalar));
   }
 
-  void save(const std::filesystem::path& path) const {
-    std::string header = header_.dump();
+  /// Adds the checksum to the metadata and writes the file.
+  void save(const std::filesystem::path& path) {
+    metadata["checksum"] = checksum();
+    OrderedJson json = {{"__metadata__", metadata}};
+    std::uint64_t offset = 0;
+    for (const Tensor& tensor : tensors_) {
+      const std::uint64_t end = offset + tensor.bytes;
+      json[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+      offset = end;
+    }
+    std::string header = json.dump();
     header.append((8 - header.size() % 8) % 8, ' ');  // so that the data begin at a multiple of 8
     const std::uint64_t length = header.size();
     if (length > largest_header) {
@@ -79,14 +113,32 @@ class SafetensorsWriter {
     AtomicFile file(path);
     file.write(&length, sizeof length);
     file.write(header.data(), header.size());
-    for (const auto& [bytes, count] : blocks_) file.write(bytes, count);
+    for (const Tensor& tensor : tensors_) file.write(tensor.data, tensor.bytes);
     file.commit();
   }
 
  private:
-  OrderedJson header_ = OrderedJson::object();
-  std::uint64_t offset_ = 0;
-  std::vector<std::pair<const void*, std::size_t>> blocks_;
+  struct Tensor {
+    std::string name;
+    const char* dtype;
+    TensorShape shape;
+    const void* data;
+    std::size_t bytes;
+  };
+
+  std::string checksum() const {
+    Checksum checksum;
+    add_metadata(checksum, metadata);
+    std::map<std::string_view, const Tensor*> by_name;
+    for (const Tensor& tensor : tensors_) by_name[tensor.name] = &tensor;
+    for (const auto& [name, tensor] : by_name) {
+      add_tensor_header(checksum, tensor->name, tensor->dtype, tensor->shape, tensor->bytes);
+      checksum.add(tensor->data, tensor->bytes);
+    }
+    return checksum.hexadecimal();
+  }
+
+  std::vector<Tensor> tensors_;
 };
 
 /// An open file whose header has been read and checked: tensors lie within the file, have the size that dtype
@@ -129,6 +181,26 @@ class SafetensorsReader {
     const auto found = metadata_.find(name);
     if (found == metadata_.end()) fail_file(place_ + ": metadata", "an entry " + name, "none");
     return found->second;
+  }
+
+  /// Refuses a file whose checksum is not that of its metadata and tensors.
+  void require_checksum() {
+    Checksum checksum;
+    add_metadata(checksum, metadata_);
+    std::vector<char> part(1 << 16);
+    for (const auto& [name, tensor] : tensors_) {
+      const char* const dtype = tensor.is_double ? dtype_name<double> : dtype_name<float>;
+      add_tensor_header(checksum, name, dtype, tensor.shape, tensor.end - tensor.begin);
+      for (std::uint64_t at = tensor.begin; at < tensor.end; at += part.size()) {
+        const std::uint64_t count = std::min<std::uint64_t>(part.size(), tensor.end - at);
+        read_bytes(data_begin_ + at, part.data(), count);
+        checksum.add(part.data(), static_cast<std::size_t>(count));
+      }
+    }
+    const std::string expected = checksum.hexadecimal();
+    if (metadata("checksum") == expected) return;
+    fail_file(place_ + ": checksum", expected + " for these tensors and metadata",
+              shown(metadata("checksum")));
   }
 
   /// Takes the tensors of a table, which must be there with these shapes, into one vector; converts their
@@ -274,7 +346,7 @@ class SafetensorsReader {
   std::ifstream file_;
   std::uint64_t data_begin_ = 0;
   std::uint64_t data_bytes_ = 0;
-  std::map<std::string, std::string> metadata_;
+  Metadata metadata_;
   std::map<std::string, Tensor> tensors_;
 };
 

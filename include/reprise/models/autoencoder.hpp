@@ -4,7 +4,9 @@
 #include <string_view>
 
 #include "../core/joined_windows.hpp"
+#include "../core/snapshot.hpp"
 #include "../training/trainer.hpp"
+#include "../training/training_snapshot.hpp"
 #include "inference.hpp"
 #include "summary.hpp"
 
@@ -199,6 +201,27 @@ class Autoencoder {
   /// What a further fit goes on from: optimizer, moments, counters.
   TrainingState<Scalar>& training_state() { return training_; }
   const TrainingState<Scalar>& training_state() const { return training_; }
+
+  /// All that the model is, for files and whatever else keeps it.
+  static constexpr const char* kind = "Autoencoder";
+  void write_snapshot(SnapshotWriter& writer) const {
+    theta();
+    writer.model(kind);
+    writer.section("options", options_);
+    writer.tensors("", parameters(), weights_);
+    detail::write_training(writer, training_, parameters());
+  }
+  static Autoencoder read_snapshot(SnapshotReader& reader) {
+    AutoencoderOptions options;
+    reader.section("options", options);
+    detail::require_sizes(reader, "options", {options.features, options.steps});
+    const Index count = build(options).parameters().size();
+    reader.require_room(count);
+    Autoencoder model(std::move(options), Vector<Scalar>(count));
+    reader.tensors("", model.parameters(), model.weights_);
+    model.training_ = detail::read_training<Scalar>(reader, model.parameters());
+    return model;
+  }
 
   /// The layers as a chain, for those who write their own training loop.
   const Sequential<Scalar>& network() const { return network_; }
