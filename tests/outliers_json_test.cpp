@@ -101,6 +101,15 @@ TEST_CASE("outliers json: through a file") {
   CHECK_THROWS_AS(load<Threshold>(file.path()), FileError);
 }
 
+TEST_CASE("outliers json: labelled scores may be infinite") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const Threshold rule = threshold::f_beta(1, {0.1, 0.2, infinity}, {0, 1, 1});
+  const std::string text = to_json_text(rule);
+  CHECK(contains(text, "null"));
+  CHECK(to_json_text(from_json_text<Threshold>(text)) == text);
+  CHECK(from_json_text<Threshold>(text).fit({}) == 0.1);
+}
+
 TEST_CASE("outliers json: a callable cannot be saved") {
   const Threshold rule = threshold::custom([](auto) { return 1.0; }, "mine");
   std::string message;

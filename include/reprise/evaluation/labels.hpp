@@ -2,12 +2,14 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/fields.hpp"
 #include "../core/sequences.hpp"
 
 namespace reprise {
@@ -41,6 +43,22 @@ class Labels {
   /// How many are 0.
   Index normals() const { return static_cast<Index>(labels_.size()) - outliers_; }
   friend bool operator==(const Labels&, const Labels&) = default;
+
+  /// An array of 0 and 1.
+  void write(FieldWriter& writer) const {
+    writer.begin_array();
+    for (const char label : labels_) writer.natural(label != 0 ? 1 : 0);
+    writer.end_array();
+  }
+  void read(FieldReader& reader) {
+    std::vector<std::uint64_t> labels(reader.array_size());
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      reader.enter_element(i);
+      labels[i] = reader.natural(1);
+      reader.leave();
+    }
+    *this = Labels(labels);
+  }
 
  private:
   template <typename Iterator>

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "../core/fields.hpp"
 #include "../core/sequences.hpp"
 #include "chi_square.hpp"
 #include "error_vectors.hpp"
@@ -19,6 +20,23 @@ struct MahalanobisOptions {
   /// The covariance moves this share of the way towards the mean variance times I (Ledoit and Wolf); in [0,
   /// 1].
   double shrinkage = 0.0;
+};
+
+/// All of a `Mahalanobis`, to be kept and made again; no mean and no covariance before `fit`.
+struct MahalanobisState {
+  MahalanobisOptions options{};
+  std::vector<double> mean;
+  /// With ridge and shrinkage, row by row.
+  std::vector<std::vector<double>> covariance;
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [options, mean, covariance] = self;
+    visit("ridge", options.ridge);
+    visit("shrinkage", options.shrinkage);
+    visit("mean", mean);
+    visit("covariance", covariance);
+  }
 };
 
 /// The score of EncDec-AD (Malhotra et al. 2016, arXiv 1607.00148) for an error vector e of m features:
@@ -96,6 +114,28 @@ class Mahalanobis {
     const Matrix<double> centered = center(errors, "mahalanobis: decompose");
     const Matrix<double> solved = factor_.solve(centered.transpose()).transpose();
     return centered.cwiseProduct(solved);
+  }
+
+  /// All that it knows, for a file; `from_state` makes the same scorer of it.
+  MahalanobisState state() const {
+    MahalanobisState state{options_, {mean_.begin(), mean_.end()}, {}};
+    for (const auto row : covariance_.rowwise()) state.covariance.emplace_back(row.begin(), row.end());
+    return state;
+  }
+  static Mahalanobis from_state(const MahalanobisState& state) {
+    const auto m = static_cast<Index>(state.mean.size());
+    Matrix<double> covariance(m, m);
+    bool is_square = state.covariance.size() == state.mean.size();
+    for (std::size_t i = 0; is_square && i < state.mean.size(); ++i) {
+      const std::vector<double>& row = state.covariance[i];
+      is_square = row.size() == state.mean.size();
+      if (is_square)
+        covariance.row(static_cast<Index>(i)) = Eigen::Map<const Eigen::RowVectorXd>(row.data(), m);
+    }
+    if (!is_square)
+      detail::fail("mahalanobis: from_state", {m, " x ", m, " numbers of covariance"}, "others");
+    if (m == 0) return Mahalanobis(state.options);
+    return from_moments(state.options, Eigen::Map<const Vector<double>>(state.mean.data(), m), covariance);
   }
 
   bool is_fitted() const { return mean_.size() > 0; }

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "../core/fields.hpp"
 #include "../core/sequences.hpp"
 #include "spot.hpp"
 #include "stream_step.hpp"
@@ -25,6 +26,14 @@ struct DspotState {
   std::vector<double> last;
   Index next = 0;
   SpotState spot{};
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [last, next, spot] = self;
+    visit("last", last);
+    visit("next", next);
+    visit("spot", spot);
+  }
 };
 
 /// DSPOT: SPOT on what a value exceeds the mean of the last `depth` values that were no alarm, for streams

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "../core/fields.hpp"
 #include "../core/sequences.hpp"
 #include "../thresholds/pot_tail.hpp"
 #include "detail/truncated_fit.hpp"
@@ -52,6 +53,26 @@ struct SpotState {
   Index next = 0;
   /// Excesses since the last fit.
   Index unfitted = 0;
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [options, tail, threshold, excesses, limits, next, unfitted] = self;
+    visit("risk", options.risk);
+    visit("level", options.level);
+    visit("max_excess", options.max_excess);
+    visit("refit_every", options.refit_every);
+    visit("correct_truncation", options.correct_truncation);
+    visit("tail_threshold", tail.threshold);
+    visit("tail_excesses", tail.excesses);
+    visit("tail_count", tail.count);
+    visit("shape", tail.beyond.shape);
+    visit("scale", tail.beyond.scale);
+    visit("threshold", detail::or_infinity(threshold));
+    visit("excesses", excesses);
+    visit("limits", detail::or_infinity(limits));
+    visit("next", next);
+    visit("unfitted", unfitted);
+  }
 };
 
 /// SPOT: the POT threshold, updated with every value that is no alarm. An alarm changes nothing, so that

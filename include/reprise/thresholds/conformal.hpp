@@ -10,6 +10,7 @@
 #include "../core/error.hpp"
 #include "../core/text.hpp"
 #include "../scores/detail/require_scores.hpp"
+#include "detail/rule.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -19,12 +20,9 @@ namespace threshold {
 /// at most alpha, where it and the calibration scores are exchangeable. Needs n >= 1 / alpha - 1 scores.
 class Conformal {
  public:
-  static constexpr const char* name = "conformal";
-  explicit Conformal(double alpha) : alpha_(alpha) {
-    if (!(alpha > 0.0 && alpha < 1.0)) {
-      detail::fail("threshold::conformal", "alpha in (0, 1)", {alpha});
-    }
-  }
+  static constexpr const char* kind = "conformal";
+  static constexpr const char* name = kind;
+  explicit Conformal(double alpha) : alpha_(alpha) { check(); }
   /// The k-th largest score, k the largest number with k / (n + 1) <= alpha.
   double fit(std::span<const double> calibration) const {
     detail::require_calibration_scores(calibration, "threshold::conformal");
@@ -44,9 +42,21 @@ class Conformal {
   }
   std::string description() const { return "conformal " + detail::number_text(alpha_); }
   double alpha() const { return alpha_; }
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("alpha", self.alpha_);
+  }
 
  private:
-  double alpha_;
+  friend detail::RuleReader;
+  Conformal() = default;
+  void check() const {
+    if (!(alpha_ > 0.0 && alpha_ < 1.0)) {
+      detail::fail("threshold::conformal", "alpha in (0, 1)", {alpha_});
+    }
+  }
+
+  double alpha_ = 0.0;
 };
 
 inline Conformal conformal(double alpha) { return Conformal(alpha); }

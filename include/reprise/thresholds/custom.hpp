@@ -16,7 +16,8 @@ namespace threshold {
 /// file.
 class Custom {
  public:
-  static constexpr const char* name = "custom";
+  static constexpr const char* kind = "custom";
+  static constexpr const char* name = kind;
   using Function = std::function<double(std::span<const double>)>;
   explicit Custom(Function function, std::string description = "custom")
       : function_(std::move(function)), description_(std::move(description)) {

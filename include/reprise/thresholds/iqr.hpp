@@ -8,6 +8,7 @@
 #include "../core/detail/statistics.hpp"
 #include "../core/error.hpp"
 #include "../scores/detail/require_scores.hpp"
+#include "detail/rule.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -16,10 +17,9 @@ namespace threshold {
 /// Q3 + k * (Q3 - Q1), the quartiles by linear interpolation (NumPy's default).
 class Iqr {
  public:
-  static constexpr const char* name = "iqr";
-  explicit Iqr(double k) : k_(k) {
-    if (!(k >= 0.0) || std::isinf(k)) detail::fail("threshold::iqr", "a finite k >= 0", {k});
-  }
+  static constexpr const char* kind = "iqr";
+  static constexpr const char* name = kind;
+  explicit Iqr(double k) : k_(k) { check(); }
   double fit(std::span<const double> calibration) const {
     detail::require_calibration_scores(calibration, "threshold::iqr");
     std::vector<double> scores(calibration.begin(), calibration.end());
@@ -33,9 +33,19 @@ class Iqr {
   }
   std::string description() const { return "Q3 + " + detail::number_text(k_) + " IQR"; }
   double k() const { return k_; }
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("k", self.k_);
+  }
 
  private:
-  double k_;
+  friend detail::RuleReader;
+  Iqr() = default;
+  void check() const {
+    if (!(k_ >= 0.0) || std::isinf(k_)) detail::fail("threshold::iqr", "a finite k >= 0", {k_});
+  }
+
+  double k_ = 0.0;
 };
 
 inline Iqr iqr(double k) { return Iqr(k); }

@@ -8,6 +8,7 @@
 #include "../core/detail/statistics.hpp"
 #include "../core/error.hpp"
 #include "../scores/detail/require_scores.hpp"
+#include "detail/rule.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -17,10 +18,9 @@ namespace threshold {
 /// normal.
 class Mad {
  public:
-  static constexpr const char* name = "mad";
-  explicit Mad(double k) : k_(k) {
-    if (!(k >= 0.0) || std::isinf(k)) detail::fail("threshold::mad", "a finite k >= 0", {k});
-  }
+  static constexpr const char* kind = "mad";
+  static constexpr const char* name = kind;
+  explicit Mad(double k) : k_(k) { check(); }
   double fit(std::span<const double> calibration) const {
     detail::require_calibration_scores(calibration, "threshold::mad");
     std::vector<double> scores(calibration.begin(), calibration.end());
@@ -35,9 +35,19 @@ class Mad {
   }
   std::string description() const { return "median + " + detail::number_text(k_) + " MAD"; }
   double k() const { return k_; }
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("k", self.k_);
+  }
 
  private:
-  double k_;
+  friend detail::RuleReader;
+  Mad() = default;
+  void check() const {
+    if (!(k_ >= 0.0) || std::isinf(k_)) detail::fail("threshold::mad", "a finite k >= 0", {k_});
+  }
+
+  double k_ = 0.0;
 };
 
 inline Mad mad(double k) { return Mad(k); }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "../core/text.hpp"
+#include "detail/rule.hpp"
 #include "pot_tail.hpp"
 
 namespace reprise {
@@ -15,10 +16,9 @@ namespace threshold {
 /// largest calibration score. It promises as much as the tail fits.
 class Pot {
  public:
-  static constexpr const char* name = "pot";
-  explicit Pot(double risk, double level = 0.98) : risk_(risk), level_(level) {
-    detail::require_pot_options(risk, level, "threshold::pot");
-  }
+  static constexpr const char* kind = "pot";
+  static constexpr const char* name = kind;
+  explicit Pot(double risk, double level = 0.98) : risk_(risk), level_(level) { check(); }
   double fit(std::span<const double> calibration) const {
     return fit_pot_tail(calibration, level_).value_at(risk_);
   }
@@ -27,10 +27,19 @@ class Pot {
   }
   double risk() const { return risk_; }
   double level() const { return level_; }
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("risk", self.risk_);
+    visit("level", self.level_);
+  }
 
  private:
-  double risk_;
-  double level_;
+  friend detail::RuleReader;
+  Pot() = default;
+  void check() const { detail::require_pot_options(risk_, level_, "threshold::pot"); }
+
+  double risk_ = 0.0;
+  double level_ = 0.0;
 };
 
 inline Pot pot(double risk, double level = 0.98) { return Pot(risk, level); }

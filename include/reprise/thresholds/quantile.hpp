@@ -8,6 +8,7 @@
 #include "../core/detail/statistics.hpp"
 #include "../core/error.hpp"
 #include "../scores/detail/require_scores.hpp"
+#include "detail/rule.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -17,12 +18,9 @@ namespace threshold {
 /// calibration score is expected above it and its place is a guess.
 class Quantile {
  public:
-  static constexpr const char* name = "quantile";
-  explicit Quantile(double q) : q_(q) {
-    if (!(q >= 0.0 && q < 1.0)) {
-      detail::fail("threshold::quantile", "q in [0, 1) (max_factor(1) is the largest score)", {q});
-    }
-  }
+  static constexpr const char* kind = "quantile";
+  static constexpr const char* name = kind;
+  explicit Quantile(double q) : q_(q) { check(); }
   double fit(std::span<const double> calibration) const {
     detail::require_calibration_scores(calibration, "threshold::quantile");
     // 10 * (1 - 0.9) is a little less than 1 in binary.
@@ -36,9 +34,21 @@ class Quantile {
   }
   std::string description() const { return "quantile " + detail::number_text(q_); }
   double q() const { return q_; }
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("q", self.q_);
+  }
 
  private:
-  double q_;
+  friend detail::RuleReader;
+  Quantile() = default;
+  void check() const {
+    if (!(q_ >= 0.0 && q_ < 1.0)) {
+      detail::fail("threshold::quantile", "q in [0, 1) (max_factor(1) is the largest score)", {q_});
+    }
+  }
+
+  double q_ = 0.0;
 };
 
 inline Quantile quantile(double q) { return Quantile(q); }

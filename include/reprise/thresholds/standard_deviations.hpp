@@ -8,6 +8,7 @@
 #include "../core/detail/statistics.hpp"
 #include "../core/error.hpp"
 #include "../scores/detail/require_scores.hpp"
+#include "detail/rule.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -16,12 +17,9 @@ namespace threshold {
 /// mean + k * standard deviation (divided by n).
 class StandardDeviations {
  public:
-  static constexpr const char* name = "standard_deviations";
-  explicit StandardDeviations(double k) : k_(k) {
-    if (!(k >= 0.0) || std::isinf(k)) {
-      detail::fail("threshold::standard_deviations", "a finite k >= 0", {k});
-    }
-  }
+  static constexpr const char* kind = "standard_deviations";
+  static constexpr const char* name = kind;
+  explicit StandardDeviations(double k) : k_(k) { check(); }
   double fit(std::span<const double> calibration) const {
     detail::require_calibration_scores(calibration, "threshold::standard_deviations");
     const auto [low, high] = std::minmax_element(calibration.begin(), calibration.end());
@@ -33,9 +31,21 @@ class StandardDeviations {
   }
   std::string description() const { return "mean + " + detail::number_text(k_) + " sd"; }
   double k() const { return k_; }
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("k", self.k_);
+  }
 
  private:
-  double k_;
+  friend detail::RuleReader;
+  StandardDeviations() = default;
+  void check() const {
+    if (!(k_ >= 0.0) || std::isinf(k_)) {
+      detail::fail("threshold::standard_deviations", "a finite k >= 0", {k_});
+    }
+  }
+
+  double k_ = 0.0;
 };
 
 inline StandardDeviations standard_deviations(double k) { return StandardDeviations(k); }

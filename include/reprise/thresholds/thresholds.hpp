@@ -2,15 +2,18 @@
 
 #include <cmath>
 #include <concepts>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
+#include "../core/fields.hpp"
 #include "../core/visit.hpp"
 #include "conformal.hpp"
 #include "custom.hpp"
+#include "detail/rule.hpp"
 #include "f_beta.hpp"
 #include "factor.hpp"
 #include "iqr.hpp"
@@ -20,14 +23,18 @@
 #include "quantile.hpp"
 #include "standard_deviations.hpp"
 
-// Rules that turn calibration scores (of normal data that was not trained on, in any order) into a
-// threshold; a score strictly above it is an outlier. Each is a value with `fit(scores)`, `description()`
-// for reports, a `name` and its parameters. Parameters that make no sense throw when the rule is made,
-// scores that do when it is fitted. `FBeta`, `Pot` and `Conformal` have headers of their own.
+// Rules that turn calibration scores (of normal data that was not trained on, in any order) into a threshold;
+// a score strictly above it is an outlier. Each rule is a class in a file of its own, with
+//   - `fit(scores)`, which gives the threshold and throws where the scores do not suffice,
+//   - `description()`, the rule with its parameters, for reports,
+//   - `kind`, what its factory and a file call it (`name` is the same),
+//   - `each_field`, its parameters, which a file holds (core/fields.hpp).
+// Parameters that make no sense throw when the rule is made. A rule that is added needs a line in
+// `Threshold::Rule` below, and none elsewhere.
 namespace reprise {
 inline namespace REPRISE_ABI {
 
-/// Any of the rules above, exchangeable at run time.
+/// Any of the rules, exchangeable at run time.
 class Threshold {
  public:
   using Rule = std::variant<threshold::Manual, threshold::Quantile, threshold::StandardDeviations,
@@ -48,21 +55,44 @@ class Threshold {
   }
   /// The identifier of the rule, as its factory is called.
   std::string name() const {
-    return detail::visit([](const auto& rule) { return std::string(rule.name); }, rule_);
+    return detail::visit([](const auto& rule) { return std::string(rule.kind); }, rule_);
   }
   /// The rule with its parameter, for reports.
   std::string description() const {
     return detail::visit([](const auto& rule) { return rule.description(); }, rule_);
   }
   bool needs_calibration() const {
-    return detail::visit(
-        []<typename R>(const R&) {
-          if constexpr (requires { R::needs_calibration; }) return R::needs_calibration;
-          return true;
+    return detail::visit([]<typename R>(const R&) { return detail::needs_calibration<R>(); }, rule_);
+  }
+  const Rule& rule() const { return rule_; }
+
+  /// {"rule": kind, and a member for each parameter}. Throws for a rule that holds a callable.
+  void write(FieldWriter& writer) const {
+    detail::visit(
+        [&]<typename R>(const R& rule) {
+          if constexpr (detail::ListsFields<const R>) {
+            writer.begin_object({});
+            writer.member("rule");
+            writer.text(R::kind);
+            detail::write_fields(writer, rule);
+            writer.end_object();
+          } else {
+            detail::fail("saving a threshold", "a rule that can be written down",
+                         {"a callable (", rule.description(), ")"});
+          }
         },
         rule_);
   }
-  const Rule& rule() const { return rule_; }
+  void read(FieldReader& reader) {
+    reader.begin_object();
+    if (!reader.enter_member("rule")) reader.refuse("an object with a rule");
+    const std::string kind = reader.text();
+    reader.leave();
+    std::optional<Rule> rule = detail::read_rule<Rule>(reader, kind);
+    if (!rule) reader.refuse("a rule that is known", kind);
+    reader.end_object();
+    rule_ = *std::move(rule);
+  }
 
  private:
   Rule rule_;
