@@ -6,13 +6,14 @@
 
 It needs a C++ compiler ($CXX, or c++), Eigen and nlohmann_json in their usual places. It compiles python_check.cpp, which trains a
 model and saves it; then
-1. the package opens the file, and Keras's equations in NumPy on its tensors, as they stand, give the output that the model gave;
+1. the package opens the file, its checksum is what hashlib makes of it, and Keras's equations in NumPy on its tensors, as they stand, give the output that the model gave;
 2. the package writes the same tensors and metadata into another file, and reprise makes the same output of that, bit for bit.
 
 With --fixture it also writes written_by_python.safetensors, which safetensors_test.cpp reads: the file of 2, with weights that
 count up.
 """
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -62,6 +63,37 @@ def autoencoder(x, tensors, options):
     return ACTIVATIONS[options["output_activation"]](x @ dense["kernel"] + dense["bias"])
 
 
+def checksum(metadata, tensors):
+    """The entry "checksum" of the metadata, without which no file of version 2 is read: see io/safetensors_file.hpp."""
+    h = hashlib.blake2b(digest_size=16)
+
+    def number(n):
+        h.update(n.to_bytes(8, "little"))
+
+    def text(data):
+        number(len(data))
+        h.update(data)
+
+    names = sorted(set(metadata) - {"checksum"})
+    number(len(names))
+    for name in names:
+        text(name.encode())
+        text(metadata[name].encode())
+    for name in sorted(tensors):
+        tensor = np.ascontiguousarray(tensors[name])
+        text(name.encode())
+        text({"float32": b"F32", "float64": b"F64"}[str(tensor.dtype)])
+        number(tensor.ndim)
+        for extent in tensor.shape:
+            number(extent)
+        text(tensor.tobytes())
+    return h.hexdigest()
+
+
+def save(tensors, path, metadata):
+    save_file(tensors, path, metadata=metadata | {"checksum": checksum(metadata, tensors)})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fixture", action="store_true", help="write written_by_python.safetensors")
@@ -84,7 +116,8 @@ def main():
             print(f"{name:45} {tensor.dtype} {tensor.shape}")
         options, training = json.loads(metadata["options"]), json.loads(metadata["training"])
         units, features = options["encoder"][0]["units"], options["features"]
-        assert (metadata["format"], metadata["format_version"], metadata["model"]) == ("reprise", "1", "Autoencoder")
+        assert (metadata["format"], metadata["format_version"], metadata["model"]) == ("reprise", "2", "Autoencoder")
+        assert metadata["checksum"] == checksum(metadata, tensors)
         assert (training["optimizer"]["kind"], training["step"], training["epochs"]) == ("AdamW", 2, 1)
         assert tensors["encoder.0.kernel"].shape == (features, 4 * units)
         assert tensors["encoder.0.recurrent_kernel"].shape == (units, 4 * units)
@@ -101,7 +134,7 @@ def main():
         print(f"NumPy with the tensors of the file: differs by {error:.1e} of the largest value")
         assert error < 1e-6
 
-        save_file(tensors, theirs, metadata=metadata | {"note": "rewritten by Python"})
+        save(tensors, theirs, metadata | {"note": "rewritten by Python"})
         assert run("read", theirs) == result
         print("rewritten by Python: the same output, bit for bit")
 
@@ -114,7 +147,7 @@ def main():
                         shape = tensors[name].shape
                         tensors[name] = (first + np.arange(np.prod(shape)) / 64).reshape(shape).astype(np.float32)
                         first += 1
-            save_file(tensors, HERE / "written_by_python.safetensors", metadata=metadata | {"note": "rewritten by Python"})
+            save(tensors, HERE / "written_by_python.safetensors", metadata | {"note": "rewritten by Python"})
 
 
 if __name__ == "__main__":

@@ -119,7 +119,9 @@ class Autoencoder {
     theta();
     require_padding("fit: windows", source);
     if (options.validation_data) require_padding("fit: validation_data", *options.validation_data);
-    return Trainer<Scalar>(network_, weights_, training_).fit(source, std::move(options));
+    return Trainer<Scalar>(network_, weights_, training_,
+                           [this](SnapshotWriter& writer) { write_snapshot(writer); })
+        .fit(source, std::move(options));
   }
 
   /// The windows, or other samples' inputs, as the model reproduces them.
