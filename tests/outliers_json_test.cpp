@@ -50,6 +50,30 @@ std::vector<Threshold> every_rule() {
           threshold::conformal(0.013)};
 }
 
+/// The document with the checksum that a program which meant to write just this would have written.
+std::string signed_text(Json json) {
+  json.erase("checksum");
+  std::string text = json.dump();
+  text.pop_back();
+  reprise::detail::Checksum checksum;
+  checksum.add(text.data(), text.size());
+  return text + ",\"checksum\":\"" + checksum.hexadecimal() + "\"}";
+}
+
+/// A document of which any bit is flipped is refused.
+template <typename T>
+void check_bits_flipped(const T& value) {
+  std::string text = to_json_text(value);
+  CHECK_NOTHROW(from_json_text<T>(text));
+  for (std::size_t bit = 0; bit < 8 * text.size(); ++bit) {
+    const char before = text[bit / 8];
+    text[bit / 8] = static_cast<char>(before ^ (1 << (bit % 8)));
+    CAPTURE(text);
+    CHECK_THROWS_AS(from_json_text<T>(text), FileError);
+    text[bit / 8] = before;
+  }
+}
+
 class TemporaryFile {
  public:
   TemporaryFile() : path_(std::filesystem::temp_directory_path() / "reprise_outliers_json_test.json") {}
@@ -110,6 +134,26 @@ TEST_CASE("outliers json: labelled scores may be infinite") {
   CHECK(from_json_text<Threshold>(text).fit({}) == 0.1);
 }
 
+TEST_CASE("outliers json: a document needs its checksum, which covers all that stands before it") {
+  check_bits_flipped(Threshold(threshold::f_beta(0.5, {0.1, 0.2, 0.7, 0.3}, {0, 0, 1, 1})));
+  OutlierScorer scorer{threshold::mad(1.0 / 3)};
+  scorer.calibrate(std::vector<double>{0.1, 0.30000000000000004, 0.2, 1.0 / 3});
+  check_bits_flipped(scorer);
+  check_bits_flipped(Mahalanobis({.ridge = 0.1, .shrinkage = 0.2}));
+
+  Json json = Json::parse(to_json_text(Threshold(threshold::mad(3))));
+  CHECK_NOTHROW(from_json_text<Threshold>(signed_text(json)));
+  CHECK(from_json_text<Threshold>(json.dump()).name() == "mad");
+  json["threshold"]["k"] = 4.0;
+  CHECK(contains(message_of([&] { from_json_text<Threshold>(json.dump()); }), "JSON.checksum: expected "));
+  json.erase("checksum");
+  CHECK(contains(message_of([&] { from_json_text<Threshold>(json.dump()); }), "a member checksum, got none"));
+  json["version"] = 1;  // of which documents have none
+  CHECK_NOTHROW(from_json_text<Threshold>(json.dump()));
+  const std::string good = to_json_text(Threshold(threshold::mad(3)));
+  CHECK_THROWS_AS(from_json_text<Threshold>(good.substr(0, good.size() - 1) + ",\"more\":1}"), FileError);
+}
+
 TEST_CASE("outliers json: a callable cannot be saved") {
   const Threshold rule = threshold::custom([](auto) { return 1.0; }, "mine");
   std::string message;
@@ -126,9 +170,10 @@ TEST_CASE("outliers json: every member that is missing, of another type, or too 
   OutlierScorer scorer{threshold::mad(3)};
   scorer.calibrate(calibration_scores());
   const Json whole = Json::parse(to_json_text(scorer));
-  CHECK_NOTHROW(from_json_text<OutlierScorer>(whole.dump()));
+  CHECK_NOTHROW(from_json_text<OutlierScorer>(signed_text(whole)));
   std::vector<Json> wrong;
   for (const auto& member : whole.items()) {
+    if (member.key() == "checksum") continue;
     Json json = whole;
     json.erase(member.key());
     wrong.push_back(json);
@@ -168,10 +213,10 @@ TEST_CASE("outliers json: every member that is missing, of another type, or too 
   json["threshold"]["k"] = -3;
   wrong.push_back(json);
   json = whole;
-  json["version"] = 2;
+  json["version"] = 3;
   wrong.push_back(json);
   for (const Json& one : wrong) {
-    const std::string text = one.dump();
+    const std::string text = signed_text(one);
     CAPTURE(text.substr(0, 200));
     CHECK_THROWS_AS(from_json_text<OutlierScorer>(text), FileError);
   }
@@ -227,6 +272,7 @@ void check_goes_on(Rule rule) {
 std::vector<Json> damaged(const Json& whole, const Json::json_pointer& at) {
   std::vector<Json> result;
   for (const auto& member : whole[at].items()) {
+    if (member.key() == "checksum") continue;
     Json json = whole;
     json[at].erase(member.key());
     result.push_back(json);
@@ -244,7 +290,7 @@ std::vector<Json> damaged(const Json& whole, const Json::json_pointer& at) {
 template <typename T>
 void check_refused(const std::vector<Json>& wrong) {
   for (const Json& json : wrong) {
-    const std::string text = json.dump();
+    const std::string text = signed_text(json);
     CAPTURE(text.substr(0, 300));
     CHECK_THROWS_AS(from_json_text<T>(text), FileError);
   }

@@ -130,3 +130,27 @@ TEST_CASE("scalers: wrong use") {
   scaler.fit(Matrix<double>::Random(5, 3));
   CHECK_THROWS_AS(scaler.transform(std::vector<double>{1}), Error);
 }
+
+TEST_CASE("scalers: made from numbers") {
+  const std::vector<double> series{1.0, 2.0, 4.0, 9.0};
+  const auto standard = reprise::StandardScaler::from_moments({4.0}, {2.0});
+  CHECK(standard.transform(series) == std::vector<double>{-1.5, -1.0, 0.0, 2.5});
+  const auto range = reprise::MinMaxScaler::from_ranges({1.0}, {4.0}, {.low = -1.0, .high = 1.0});
+  CHECK(range.transform(series) == std::vector<double>{-1.0, -0.5, 0.5, 3.0});
+  reprise::StandardScaler fitted;
+  fitted.fit(series);
+  CHECK(
+      reprise::StandardScaler::from_moments(fitted.means(), fitted.standard_deviations()).transform(series) ==
+      fitted.transform(series));
+  CHECK(reprise::StandardScaler::from_moments({1, 2, 3}, {1, 1, 1}).features() == 3);
+  const auto refused = [](const std::vector<double>& a, const std::vector<double>& b) {
+    CHECK_THROWS_AS(reprise::StandardScaler::from_moments(a, b), reprise::Error);
+    CHECK_THROWS_AS(reprise::MinMaxScaler::from_ranges(a, b), reprise::Error);
+  };
+  refused({}, {});
+  refused({1}, {1, 2});
+  refused({1}, {0});
+  refused({1}, {-1});
+  refused({1}, {std::numeric_limits<double>::infinity()});
+  refused({std::numeric_limits<double>::quiet_NaN()}, {1});
+}

@@ -84,6 +84,25 @@ class AffineScaler {
   AffineScaler() = default;
   AffineScaler(double low, double width) : low_(low), width_(width) {}
 
+  /// As if a series had been fitted that has these. Names are for messages.
+  void set(std::vector<double> offsets, std::vector<double> scales, const char* call, const char* offset_name,
+           const char* scale_name) {
+    const auto require_finite = [&](const std::vector<double>& values, const char* what, double above) {
+      for (const double value : values) {
+        if (std::isfinite(value) && value > above) continue;
+        fail(place(call), {"finite ", what, above == 0.0 ? " > 0" : ""}, {value});
+      }
+    };
+    if (offsets.empty() || offsets.size() != scales.size()) {
+      fail(place(call), {"as many ", offset_name, " as ", scale_name, ", at least one"},
+           {offsets.size(), " and ", scales.size()});
+    }
+    require_finite(offsets, offset_name, -std::numeric_limits<double>::infinity());
+    require_finite(scales, scale_name, 0.0);
+    offsets_ = std::move(offsets);
+    scales_ = std::move(scales);
+  }
+
   std::vector<double> offsets_;
   std::vector<double> scales_;
 
@@ -184,6 +203,15 @@ class StandardScaler : public detail::AffineScaler<StandardScaler> {
  public:
   static constexpr const char* name = "StandardScaler";
 
+  /// One of each for every feature, as another program has learned them (scikit-learn's mean_ and scale_; 1
+  /// for a constant feature). Throws when they are not as many, not finite, or a deviation is not > 0.
+  static StandardScaler from_moments(std::vector<double> means, std::vector<double> standard_deviations) {
+    StandardScaler scaler;
+    scaler.set(std::move(means), std::move(standard_deviations), "from_moments", "means",
+               "standard deviations");
+    return scaler;
+  }
+
   const std::vector<double>& means() const { return offsets_; }
   /// 1 for a constant feature.
   const std::vector<double>& standard_deviations() const { return scales_; }
@@ -215,6 +243,14 @@ struct MinMaxOptions {
   double low = 0.0;
   /// What the largest value fitted becomes.
   double high = 1.0;
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [low, high] = self;
+    visit("low", low);
+    visit("high", high);
+  }
+  friend bool operator==(const MinMaxOptions&, const MinMaxOptions&) = default;
 };
 
 /// Maps the range of each feature to [low, high]; values outside the range that was fitted lie outside that.
@@ -224,12 +260,23 @@ class MinMaxScaler : public detail::AffineScaler<MinMaxScaler> {
   static constexpr const char* name = "MinMaxScaler";
 
   explicit MinMaxScaler(const MinMaxOptions& options = {})
-      : detail::AffineScaler<MinMaxScaler>(options.low, options.high - options.low) {
+      : detail::AffineScaler<MinMaxScaler>(options.low, options.high - options.low), options_(options) {
     if (!std::isfinite(options.high - options.low) || !(options.high > options.low)) {
       detail::fail(name, "finite low < high", {options.low, " and ", options.high});
     }
   }
 
+  /// One of each for every feature, as another program has learned them (scikit-learn's data_min_ and
+  /// data_range_; 1 for a constant feature). Throws when they are not as many, not finite, or a range is not
+  /// > 0.
+  static MinMaxScaler from_ranges(std::vector<double> minimums, std::vector<double> ranges,
+                                  const MinMaxOptions& options = {}) {
+    MinMaxScaler scaler(options);
+    scaler.set(std::move(minimums), std::move(ranges), "from_ranges", "minimums", "ranges");
+    return scaler;
+  }
+
+  const MinMaxOptions& options() const { return options_; }
   const std::vector<double>& minimums() const { return offsets_; }
   /// Maximum - minimum; 1 for a constant feature.
   const std::vector<double>& ranges() const { return scales_; }
@@ -245,6 +292,8 @@ class MinMaxScaler : public detail::AffineScaler<MinMaxScaler> {
   static double scale(double low, double high, Index, Index, Value) {
     return high - low;
   }
+
+  MinMaxOptions options_;
 };
 
 }  // namespace REPRISE_ABI

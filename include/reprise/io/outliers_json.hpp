@@ -1,11 +1,5 @@
 #pragma once
 
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-#include <string>
-#include <system_error>
-#include <utility>
 #include <vector>
 
 #include "../scores/mahalanobis.hpp"
@@ -13,24 +7,18 @@
 #include "../streams/spot.hpp"
 #include "../thresholds/outlier_scorer.hpp"
 #include "../thresholds/thresholds.hpp"
-#include "atomic_file.hpp"
-#include "json_fields.hpp"
+#include "json_document.hpp"
 
-// Thresholds, scorers and rules over streams as JSON documents: {"format": ..., "version": 1, and a member
-// for each field}. Needs nlohmann_json. Numbers come back as the same bits. Reading trusts nothing: every
-// member must be there, once, with the right type and a value that makes sense, and no other; else
-// `FileError` names the place.
+// Thresholds, scorers and rules over streams as JSON documents, for `save`, `load`, `to_json_text` and
+// `from_json_text` of json_document.hpp: `Threshold`, `OutlierScorer`, `Mahalanobis`, and `Spot` and `Dspot`,
+// which go on where they were. A threshold that holds a callable is refused. A scorer is calibrated anew when
+// it is read, so that its threshold is that of its scores.
 namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
 
-/// What a document of a type is called, the struct whose fields it holds, and how the two are made of each
-/// other.
-template <typename T>
-struct OutlierFormat;
-
 template <>
-struct OutlierFormat<Threshold> {
+struct JsonFormat<Threshold> {
   static constexpr const char* name = "reprise threshold";
   struct State {
     Threshold threshold = default_threshold();
@@ -44,7 +32,7 @@ struct OutlierFormat<Threshold> {
 };
 
 template <>
-struct OutlierFormat<OutlierScorer> {
+struct JsonFormat<OutlierScorer> {
   static constexpr const char* name = "reprise outlier scorer";
   struct State {
     Threshold threshold = default_threshold();
@@ -64,7 +52,7 @@ struct OutlierFormat<OutlierScorer> {
 };
 
 template <>
-struct OutlierFormat<Mahalanobis> {
+struct JsonFormat<Mahalanobis> {
   static constexpr const char* name = "reprise mahalanobis scorer";
   using State = MahalanobisState;
   static State state_of(const Mahalanobis& value) { return value.state(); }
@@ -78,7 +66,7 @@ inline void require_excesses_to_fit(const SpotState& state) {
 }
 
 template <>
-struct OutlierFormat<Spot> {
+struct JsonFormat<Spot> {
   static constexpr const char* name = "reprise spot";
   struct State {
     SpotState spot{};
@@ -95,7 +83,7 @@ struct OutlierFormat<Spot> {
 };
 
 template <>
-struct OutlierFormat<Dspot> {
+struct JsonFormat<Dspot> {
   static constexpr const char* name = "reprise dspot";
   using State = DspotState;
   static State state_of(const Dspot& value) { return value.state(); }
@@ -105,85 +93,6 @@ struct OutlierFormat<Dspot> {
   }
 };
 
-/// The members of a document that stand before the fields.
-template <typename T>
-void require_header(FieldReader& reader) {
-  const std::string name = OutlierFormat<T>::name;
-  reader.begin_object();
-  if (!reader.enter_member("format")) reader.refuse("a format, " + name, "none");
-  if (const std::string format = reader.text(); format != name) reader.refuse(name, format);
-  reader.leave();
-  if (!reader.enter_member("version")) reader.refuse("version 1", "none");
-  if (reader.natural(1) != 1) reader.refuse("version 1");
-  reader.leave();
-}
-
-inline std::string read_text_file(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) fail_file(path.string(), "a file", "none");
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!(text << file.rdbuf()) || !file)
-    fail_file(path.string(), "a file that can be read", "a failure or nothing");
-  return text.str();
-}
-
 }  // namespace detail
-
-/// What can be written as JSON here: `Threshold`, `OutlierScorer`, `Mahalanobis`, and `Spot` and `Dspot`,
-/// which go on where they were.
-template <typename T>
-concept JsonOutlierType = requires { detail::OutlierFormat<T>::name; };
-
-/// A JSON document. Throws for `threshold::custom`, which holds a callable.
-template <JsonOutlierType T>
-std::string to_json_text(const T& value) {
-  using Format = detail::OutlierFormat<T>;
-  detail::JsonFieldWriter writer;
-  writer.begin_object({});
-  writer.member("format");
-  writer.text(Format::name);
-  writer.member("version");
-  writer.natural(1);
-  detail::write_fields(writer, Format::state_of(value));
-  writer.end_object();
-  return writer.result().dump();
-}
-
-/// Reads what `to_json_text` wrote. A scorer is calibrated anew, so that its threshold is that of its scores.
-/// `place` is what messages name. Throws `FileError`.
-template <JsonOutlierType T>
-T from_json_text(const std::string& text, const std::string& place = "JSON") {
-  using Format = detail::OutlierFormat<T>;
-  const detail::Json json = detail::parse_json(text, place);
-  detail::JsonFieldReader reader(json, place, detail::no_registry());
-  try {
-    detail::require_header<T>(reader);
-    typename Format::State state;
-    detail::read_fields(reader, state);
-    reader.end_object();
-    return Format::made_of(state);
-  } catch (const FileError&) {
-    throw;
-  } catch (const Error& error) {
-    throw FileError(place + ": " + error.what());
-  }
-}
-
-/// Writes the JSON document to a file, which replaces one of that name as a whole.
-template <JsonOutlierType T>
-void save(const T& value, const std::filesystem::path& path) {
-  const std::string text = to_json_text(value);
-  detail::AtomicFile file(path);
-  file.write(text.data(), text.size());
-  file.commit();
-}
-
-/// `load<OutlierScorer>(path)`, `load<Threshold>(path)`. Throws `FileError`, which names the path.
-template <JsonOutlierType T>
-T load(const std::filesystem::path& path) {
-  return from_json_text<T>(detail::read_text_file(path), path.string());
-}
-
 }  // namespace REPRISE_ABI
 }  // namespace reprise
