@@ -27,14 +27,15 @@ struct LayerRun {
     options.return_sequences = true;
     return options;
   }
-  void forward() {
-    layer.forward(theta.data(), std::as_const(x).view(), y.view(), tape.data(), scratch.data(), {});
+  reprise::LayerCall<float> call() {
+    return {
+        .theta = theta.data(), .tape = tape.data(), .scratch = scratch.data(), .gradient = gradient.data()};
   }
+  void forward() { layer.forward(std::as_const(x).view(), y.view(), call()); }
   void backward() {
     const reprise::SequenceView<const float> gradient_of_y(dy.data(), y.features(), y.batch(), y.steps());
     gradient.setZero();
-    layer.backward(theta.data(), std::as_const(x).view(), std::as_const(y).view(), gradient_of_y, dx.view(),
-                   tape.data(), scratch.data(), gradient.data(), {});
+    layer.backward(std::as_const(x).view(), std::as_const(y).view(), gradient_of_y, dx.view(), call());
   }
 
   reprise::Lstm<float> layer;

@@ -309,12 +309,13 @@ TEST_CASE("decoder: options that do not go together are refused") {
   }
   options.decoder_state = DecoderState::encoder;
   options.decoder[1].go_backwards = true;
-  CHECK(contains(message(options), "decoder layers that read forwards"));
+  CHECK(contains(message(options), "decoder.1: expected a layer that reads forwards"));
   options = test::small_model(4);
   options.decoder_state = DecoderState::encoder;
   options.decoder[0].units = 4;
-  CHECK(contains(message(options),
-                 "decoder.0: expected 3 units, as many as encoder.1, from whose state it starts, got 4"));
+  CHECK(contains(
+      message(options),
+      "decoder.0: expected a state of 6 values, as encoder.1 has, from whose state it starts, got 8"));
   options.decoder.pop_back();
   CHECK(contains(message(options),
                  "as many decoder layers as encoder layers, from whose states they start, that is 2, got 1"));
@@ -325,11 +326,11 @@ TEST_CASE("sequential: a state is carried between LSTMs of one size, once") {
   network.add("a", reprise::Lstm<double>(2, {.units = 3, .return_sequences = true}));
   network.add("b", reprise::Lstm<double>(3, {.units = 3}));
   network.add("c", reprise::Dense<double>(3, {.units = 3}));
-  CHECK(contains(error_of([&] { network.carry_state(0, 2); }), "an LSTM and a later one"));
+  CHECK(contains(error_of([&] { network.carry_state(0, 2); }), "a layer that has a state and a later one"));
   CHECK(contains(error_of([&] { network.carry_state(1, 0); }), "got layers 1 and 0"));
   CHECK(contains(error_of([&] { network.carry_state(0, 3); }), "got layers 0 and 3"));
   network.carry_state(0, 1);
-  CHECK(contains(error_of([&] { network.carry_state(0, 1); }), "neither with such a state yet"));
+  CHECK(contains(error_of([&] { network.carry_state(0, 1); }), "neither handing one over yet"));
 }
 
 TEST_CASE("sequential: what reads its own output runs to the end, from states that are there") {

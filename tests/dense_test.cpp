@@ -69,8 +69,8 @@ TEST_CASE("a gradient is added to what was there, and the input's need not be wa
   const reprise::Vector<double> once = run.gradient;
   CHECK(run.dx.values().allFinite());
 
-  run.layer.backward(run.theta.data(), run.x.view(), run.y.view(), run.dy.view(), run.dx.view(),
-                     run.tape.data(), run.scratch.data(), run.gradient.data(), run.context);
+  run.layer.backward(run.x.view(), std::as_const(run.y).view(), std::as_const(run.dy).view(), run.dx.view(),
+                     run.call());
   CHECK(test::relative_difference(run.gradient, 2 * once) <= 1e-15);
 
   run.forward();

@@ -387,26 +387,22 @@ TEST_CASE_TEMPLATE("golden: LSTM layers", Scalar, double, float) {
       REQUIRE(tensor.shape == shape);
       return vector_of<Scalar>(tensor);
     };
-    Vector<Scalar> h(size), c(size), dh0(size), dc0(size), h0, c0;
-    const Vector<Scalar> dh = state(one.h_upstream), dc = state(one.c_upstream);
-    reprise::LstmStates<Scalar> states;
-    states.final_h = h.data();
-    states.final_c = c.data();
-    states.final_h_gradient = dh.data();
-    states.final_c_gradient = dc.data();
+    // A layer has its states, h and c, one after the other.
+    Vector<Scalar> final(2 * size), initial(2 * size), initial_gradient(2 * size), final_gradient(2 * size);
+    final_gradient << state(one.h_upstream), state(one.c_upstream);
+    reprise::LayerStates<Scalar> states;
+    states.final = final.data();
+    states.final_gradient = final_gradient.data();
     REQUIRE(one.h0.has_value() == one.c0.has_value());
     if (one.h0) {
-      h0 = state(*one.h0);
-      c0 = state(*one.c0);
-      states.initial_h = h0.data();
-      states.initial_c = c0.data();
-      states.initial_h_gradient = dh0.data();
-      states.initial_c_gradient = dc0.data();
+      initial << state(*one.h0), state(*one.c0);
+      states.initial = initial.data();
+      states.initial_gradient = initial_gradient.data();
     }
 
     const bool four = one.options.recurrent_dropout > 0;
     Vector<Scalar> x_mask, h_mask;
-    reprise::LstmMasks<Scalar> masks;
+    reprise::DropoutMasks<Scalar> masks;
     REQUIRE(one.x_mask.has_value() == (one.options.dropout > 0));
     REQUIRE(one.h_mask.has_value() == four);
     if (one.x_mask) {
@@ -423,14 +419,13 @@ TEST_CASE_TEMPLATE("golden: LSTM layers", Scalar, double, float) {
     const std::size_t dimensions = one.output.shape.size();
     const auto check_outputs = [&](const std::string& when) {
       comparison.check(outputs, when + "output", tensor_of(run.y, dimensions), one.output);
-      comparison.check(outputs, when + "h", tensor_of(h.data(), shape, size), one.h);
-      comparison.check(outputs, when + "c", tensor_of(c.data(), shape, size), one.c);
+      comparison.check(outputs, when + "h", tensor_of(final.data(), shape, size), one.h);
+      comparison.check(outputs, when + "c", tensor_of(final.data() + size, shape, size), one.c);
     };
     if (!one.x_mask && !one.h_mask) {
       run.infer(states);
       check_outputs("inferred ");
-      h.setZero();
-      c.setZero();
+      final.setZero();
     }
     run.forward(states, masks);
     check_outputs("");
@@ -444,8 +439,8 @@ TEST_CASE_TEMPLATE("golden: LSTM layers", Scalar, double, float) {
     };
     check_gradient("x", tensor_of(run.dx));
     if (one.h0) {
-      check_gradient("h0", tensor_of(dh0.data(), shape, size));
-      check_gradient("c0", tensor_of(dc0.data(), shape, size));
+      check_gradient("h0", tensor_of(initial_gradient.data(), shape, size));
+      check_gradient("c0", tensor_of(initial_gradient.data() + size, shape, size));
     }
     comparison.check(gradients, "gradient of", run.table, run.gradient, expected);
   }
@@ -617,29 +612,30 @@ TEST_CASE("golden: what the optimizers cover") {
     std::visit(
         [&](const auto& kind) {
           using Kind = std::decay_t<decltype(kind)>;
-          const bool keras = kind.convention == reprise::Convention::keras;
-          const std::string name =
-              std::string(keras ? "keras " : "pytorch ") + reprise::detail::name_of(kind);
-          seen.insert(name);
-          // Each case has its own rate, so the defaults are those of the other options.
-          Kind others = kind, defaults{.convention = kind.convention};
-          others.learning_rate = defaults.learning_rate;
-          if (others == defaults) seen.insert(name + " with defaults");
-          if (one.schedule.empty()) seen.insert("constant rate");
-          if constexpr (requires { kind.momentum; }) {
-            if (kind.momentum != 0) seen.insert(name + " with momentum");
+          if constexpr (requires { kind.convention; }) {
+            const bool keras = kind.convention == reprise::Convention::keras;
+            const std::string name = std::string(keras ? "keras " : "pytorch ") + Kind::kind;
+            seen.insert(name);
+            // Each case has its own rate, so the defaults are those of the other options.
+            Kind others = kind, defaults{.convention = kind.convention};
+            others.learning_rate = defaults.learning_rate;
+            if (others == defaults) seen.insert(name + " with defaults");
+            if (one.schedule.empty()) seen.insert("constant rate");
+            if constexpr (requires { kind.momentum; }) {
+              if (kind.momentum != 0) seen.insert(name + " with momentum");
+            }
+            if constexpr (requires { kind.nesterov; }) {
+              if (kind.nesterov) seen.insert(name + " with nesterov");
+            }
+            if constexpr (requires { kind.centered; }) {
+              if (kind.centered) seen.insert(name + " centered");
+            }
+            if constexpr (requires { kind.weight_decay; }) {
+              if (kind.weight_decay != defaults.weight_decay) seen.insert(name + " with weight_decay");
+            }
+            static constexpr const char* clips[] = {"no clipping", "value", "norm", "global norm"};
+            seen.insert(std::string("clipped by ") + clips[kind.clip.index()]);
           }
-          if constexpr (requires { kind.nesterov; }) {
-            if (kind.nesterov) seen.insert(name + " with nesterov");
-          }
-          if constexpr (requires { kind.centered; }) {
-            if (kind.centered) seen.insert(name + " centered");
-          }
-          if constexpr (requires { kind.weight_decay; }) {
-            if (kind.weight_decay != defaults.weight_decay) seen.insert(name + " with weight_decay");
-          }
-          static constexpr const char* clips[] = {"no clipping", "value", "norm", "global norm"};
-          seen.insert(std::string("clipped by ") + clips[kind.clip.index()]);
         },
         one.optimizer);
     if (!one.schedule.empty()) seen.insert(one.schedule);

@@ -7,8 +7,9 @@
 #include <limits>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include <reprise/layers/layer.hpp>
+#include <reprise/layers/any_layer.hpp>
 
 #include "differences.hpp"
 #include "errors.hpp"
@@ -93,6 +94,8 @@ struct Run {
   Sequences<Scalar> x, y, dy, dx;
   Vector<Scalar> tape, scratch;
   reprise::LayerContext context;
+  /// Of each sample, the largest first; empty: all steps.
+  std::vector<Index> lengths;
 
   Run(L layer_, Sequences<Scalar> input) : layer(std::move(layer_)), x(std::move(input)), dx(x) {
     layer.add_parameters(table, "");
@@ -108,26 +111,43 @@ struct Run {
     poison(scratch);
   }
 
-  template <typename... More>
-  const Matrix<Scalar>& forward(const More&... more) {
-    poison(y.values());
-    layer.forward(theta.data(), x.view(), y.view(), tape.data(), scratch.data(), context, more...);
-    return y.values();
+  reprise::LayerCall<Scalar> call(const reprise::LayerStates<Scalar>& states = {},
+                                  const reprise::DropoutMasks<Scalar>& masks = {}) {
+    return {.theta = theta.data(),
+            .tape = tape.data(),
+            .scratch = scratch.data(),
+            .gradient = gradient.data(),
+            .states = states,
+            .lengths = lengths,
+            .masks = masks,
+            .context = context};
   }
   template <typename... More>
-  const Matrix<Scalar>& infer(const More&... more) {
+  const Matrix<Scalar>& forward(const More&... states_and_masks) {
     poison(y.values());
-    layer.infer(theta.data(), x.view(), y.view(), scratch.data(), context, more...);
+    layer.forward(x.view(), y.view(), call(states_and_masks...));
+    return y.values();
+  }
+  /// As a `Sequential` infers, without a tape.
+  template <typename... More>
+  const Matrix<Scalar>& infer(const More&... states_and_masks) {
+    poison(y.values());
+    auto without_tape = call(states_and_masks...);
+    without_tape.tape = nullptr;
+    const reprise::AnyLayer<Scalar> any = layer;
+    Vector<Scalar> more_scratch(any.scratch_size(x.shape(), x.batch()));
+    poison(more_scratch);
+    if (more_scratch.size() > scratch.size()) without_tape.scratch = more_scratch.data();
+    any.infer(x.view(), y.view(), without_tape);
     return y.values();
   }
   /// After `forward`: the gradients of sum(dy * y) in `gradient` and, unless it is not wanted, `dx`.
   template <typename... More>
-  void backward(bool input_wanted, const More&... more) {
+  void backward(bool input_wanted, const More&... states) {
     poison(dx.values());
     const auto wanted = input_wanted ? dx.view() : decltype(dx.view()){};
     gradient.setZero();
-    layer.backward(theta.data(), x.view(), y.view(), dy.view(), wanted, tape.data(), scratch.data(),
-                   gradient.data(), context, more...);
+    layer.backward(x.view(), std::as_const(y).view(), std::as_const(dy).view(), wanted, call(states...));
   }
 
   /// A tensor within a vector like `theta`, as it is stored.

@@ -1,23 +1,20 @@
-#include "gradient_check.hpp"
-
 #include <vector>
 
-#include <reprise/layers/lstm.hpp>
+#include "lstm_run.hpp"
 
 namespace {
 
 using reprise::Activation;
 using reprise::Index;
 using reprise::Lstm;
-using reprise::LstmMasks;
 using reprise::LstmOptions;
-using reprise::LstmStates;
 using reprise::Matrix;
 using reprise::Purpose;
 using reprise::Sequences;
 using reprise::Vector;
 using test::contains;
 using test::error_of;
+using test::LstmRun;
 using test::relative_difference;
 
 static_assert(reprise::Layer<Lstm<float>> && reprise::Layer<Lstm<double, 3, 5>>);
@@ -30,67 +27,6 @@ std::vector<Activation> all_activations() {
     all.push_back(reprise::activation_from_name(name));
   return all;
 }
-
-/// A layer with all that its caller owns, initial and final states and their gradients included.
-template <typename L>
-struct LstmRun : test::Run<L> {
-  using Scalar = typename L::Scalar;
-  Matrix<Scalar> h0, c0, hT, cT;
-  Matrix<Scalar> dh0, dc0, dhT, dcT;
-  /// features x (batch * number of masks); drawn by the layer where empty
-  Matrix<Scalar> input_masks, recurrent_masks;
-
-  LstmRun(const LstmOptions& options, const Sequences<Scalar>& input)
-      : test::Run<L>(L(input.features(), options), input) {
-    const Index H = options.units, B = input.batch();
-    h0 = test::uniform_matrix<Scalar>(H, B, 11);
-    c0 = test::uniform_matrix<Scalar>(H, B, 12);
-    dhT = test::uniform_matrix<Scalar>(H, B, 13);
-    dcT = test::uniform_matrix<Scalar>(H, B, 14);
-    hT = cT = dh0 = dc0 = Matrix<Scalar>::Zero(H, B);
-  }
-
-  LstmStates<Scalar> states() {
-    return {h0.data(), c0.data(), hT.data(), cT.data(), dhT.data(), dcT.data(), dh0.data(), dc0.data()};
-  }
-  LstmMasks<Scalar> masks() const {
-    return {input_masks.size() > 0 ? input_masks.data() : nullptr,
-            recurrent_masks.size() > 0 ? recurrent_masks.data() : nullptr};
-  }
-  const Matrix<Scalar>& forward_with_states() { return this->forward(states(), masks()); }
-  const Matrix<Scalar>& infer_with_states() { return this->infer(states()); }
-  void backward_with_states(bool input_wanted = true) {
-    dh0.setConstant(std::numeric_limits<Scalar>::quiet_NaN());
-    dc0.setConstant(std::numeric_limits<Scalar>::quiet_NaN());
-    this->backward(input_wanted, states());
-  }
-  /// A sum that sees the output and both final states.
-  double loss() {
-    forward_with_states();
-    return this->dy.values().cwiseProduct(this->y.values()).sum() + dhT.cwiseProduct(hT).sum() +
-           dcT.cwiseProduct(cT).sum();
-  }
-
-  /// Draws masks and holds them. Masks of this rate always differ between gates at the sizes of these tests.
-  void hold_masks() {
-    this->context = {.training = true, .seed = 5};
-    const LstmOptions& options = this->layer.options();
-    const Index count = options.recurrent_dropout > 0 ? 4 : 1;
-    const auto draw = [&](double rate, Index features, Index masks, Purpose purpose) {
-      Matrix<Scalar> all(features, this->x.batch() * masks);
-      for (Index m = 0; m < masks; ++m) {
-        reprise::detail::draw_dropout_mask(rate, features, this->x.batch(), purpose,
-                                           static_cast<std::uint32_t>(m), this->context,
-                                           all.data() + m * features * this->x.batch());
-      }
-      return all;
-    };
-    if (options.dropout > 0) input_masks = draw(options.dropout, this->x.features(), count, Purpose::dropout);
-    if (options.recurrent_dropout > 0) {
-      recurrent_masks = draw(options.recurrent_dropout, options.units, 4, Purpose::recurrent_dropout);
-    }
-  }
-};
 
 /// Every block of parameters, each gate's rows on their own; the input; both initial states. The gradient
 /// flows in through the output and both final states.
@@ -513,9 +449,8 @@ TEST_CASE("a gradient is added to what was there") {
     run.loss();
     run.backward_with_states();
     const Vector<double> once = run.gradient;
-    const LstmStates<double> states = run.states();
-    run.layer.backward(run.theta.data(), run.x.view(), run.y.view(), run.dy.view(), run.dx.view(),
-                       run.tape.data(), run.scratch.data(), run.gradient.data(), run.context, states);
+    run.layer.backward(run.x.view(), std::as_const(run.y).view(), std::as_const(run.dy).view(), run.dx.view(),
+                       run.call(run.states()));
     CHECK(relative_difference(run.gradient, 2 * once) <= 1e-15);
   }
 }
@@ -546,16 +481,16 @@ TEST_CASE("an input that is one repeated step equals that step written out, forw
       Vector<double> gradient = Vector<double>::Zero(run.gradient.size());
       const reprise::SequenceView<double> repeated(x.values().data(), 3, batch, 9, true);
       const reprise::SequenceView<double> dx_once(once.values().data(), 3, batch, 9, true);
-      run.layer.forward(run.theta.data(), repeated, y.view(), run.tape.data(), run.scratch.data(),
-                        run.context, run.states(), run.masks());
+      run.layer.forward(repeated, y.view(), run.call(run.states(), run.masks()));
       CHECK(relative_difference(y.values(), run.y.values()) <= 1e-14);
-      run.layer.backward(run.theta.data(), repeated, std::as_const(y).view(), run.dy.view(), dx_once,
-                         run.tape.data(), run.scratch.data(), gradient.data(), run.context, run.states());
+      auto call = run.call(run.states());
+      call.gradient = gradient.data();
+      run.layer.backward(repeated, std::as_const(y).view(), std::as_const(run.dy).view(), dx_once, call);
       CHECK(relative_difference(gradient, run.gradient) <= 1e-13);
       CHECK(relative_difference(once.values(), dx) <= 1e-13);
 
       run.infer_with_states();
-      run.layer.infer(run.theta.data(), repeated, y.view(), run.scratch.data(), run.context, run.states());
+      run.layer.infer(repeated, y.view(), run.call(run.states()));
       CHECK(relative_difference(y.values(), run.y.values()) <= 1e-14);
     }
   }

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <vector>
 
+#include <reprise/layers/dropout.hpp>
 #include <reprise/training/batch_pass.hpp>
 
 #include "gradient_check.hpp"

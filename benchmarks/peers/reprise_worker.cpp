@@ -61,9 +61,12 @@ class LayerRun {
       Shard& s = shards_[static_cast<std::size_t>(number)];
       auto& [tape, scratch] = workers_[static_cast<std::size_t>(worker)];
       s.gradient.setZero();
-      layer_.forward(theta_.data(), in(s.x), s.y.view(), tape.data(), scratch.data(), {});
-      layer_.backward(theta_.data(), in(s.x), in(s.y), in(s.dy), s.dx.view(), tape.data(), scratch.data(),
-                      s.gradient.data(), {});
+      const reprise::LayerCall<float> call{.theta = theta_.data(),
+                                           .tape = tape.data(),
+                                           .scratch = scratch.data(),
+                                           .gradient = s.gradient.data()};
+      layer_.forward(in(s.x), s.y.view(), call);
+      layer_.backward(in(s.x), in(s.y), in(s.dy), s.dx.view(), call);
     });
     gradient_ = shards_.front().gradient;
     for (std::size_t s = 1; s < shards_.size(); ++s) gradient_ += shards_[s].gradient;

@@ -8,6 +8,7 @@
 #include "data/scalers.hpp"
 #include "evaluation/event_table.hpp"
 #include "evaluation/metrics.hpp"
+#include "layers/dropout.hpp"
 #include "layers/lstm_stream.hpp"
 #include "models/autoencoder.hpp"
 #include "scores/chi_square.hpp"

@@ -11,27 +11,25 @@ namespace detail {
 
 /// What the two have in common: no parameters, and no gradient to the code.
 template <typename Scalar_>
-class CodelessInput {
+class CodelessInput : public LayerDefaults<Scalar_> {
  public:
   using Scalar = Scalar_;
   using Input = SequenceView<const Scalar>;
   using Output = SequenceView<Scalar>;
+  using Call = LayerCall<Scalar>;
 
   CodelessInput(const char* name, SequenceShape output) : name_(name), output_(output) {
     require_positive(output.steps, name, "steps");
     require_positive(output.features, name, "features");
   }
 
+  const char* name() const { return name_; }
+  LayerTraits traits() const { return {.lengths = Lengths::dropped}; }
   SequenceShape output_shape(SequenceShape in) const {
     if (in.steps != 1) fail(name_, "an input of 1 step", {in.steps, " steps"});
     return output_;
   }
-  void add_parameters(ParameterTable&, const std::string&) const {}
-  void initialize(Scalar*, RandomStream&) const {}
-  Index tape_size(SequenceShape, Index) const { return 0; }
-  Index scratch_size(SequenceShape, Index) const { return 0; }
-  void backward(const Scalar*, Input, Input, Input, Output dx, Scalar*, Scalar*, Scalar*,
-                const LayerContext&) const {
+  void backward(Input, Input, Input, Output dx, const Call&) const {
     if (dx.data != nullptr) std::fill_n(dx.data, dx.size(), Scalar(0));
   }
 
@@ -48,15 +46,11 @@ class Zeros : public detail::CodelessInput<Scalar> {
  public:
   using typename detail::CodelessInput<Scalar>::Input;
   using typename detail::CodelessInput<Scalar>::Output;
+  using typename detail::CodelessInput<Scalar>::Call;
 
   explicit Zeros(Index steps) : detail::CodelessInput<Scalar>("Zeros", {1, steps}) {}
 
-  void forward(const Scalar*, Input, Output y, Scalar*, Scalar*, const LayerContext&) const {
-    std::fill_n(y.data, y.size(), Scalar(0));
-  }
-  void infer(const Scalar* theta, Input x, Output y, Scalar* scratch, const LayerContext& context) const {
-    forward(theta, x, y, nullptr, scratch, context);
-  }
+  void forward(Input, Output y, const Call&) const { std::fill_n(y.data, y.size(), Scalar(0)); }
 };
 
 /// Teacher forcing (Williams and Zipser 1989): at each step, in the order of decoding, the true value of the
@@ -71,18 +65,21 @@ class PreviousValue : public detail::CodelessInput<Scalar> {
  public:
   using typename detail::CodelessInput<Scalar>::Input;
   using typename detail::CodelessInput<Scalar>::Output;
+  using typename detail::CodelessInput<Scalar>::Call;
 
   /// `window`: of the network's input. `reversed`: the decoder's first step is the window's last.
   PreviousValue(SequenceShape window, bool reversed)
       : detail::CodelessInput<Scalar>("PreviousValue", window), reversed_(reversed) {}
 
-  void forward(const Scalar*, Input x, Output y, Scalar*, Scalar*, const LayerContext&) const {
+  LayerTraits traits() const {
+    return {.lengths = reversed_ ? Lengths::refused : Lengths::dropped,
+            .feeds_back = reversed_ ? FeedsBack::reversed : FeedsBack::forwards};
+  }
+
+  void forward(Input x, Output y, const Call&) const {
     std::fill_n(y.data, y.step_size(), Scalar(0));
     for (Index t = 1; t < y.steps; ++t)
       std::copy_n(x.step_data(reversed_ ? y.steps - t : t - 1), x.step_size(), y.step_data(t));
-  }
-  void infer(const Scalar* theta, Input x, Output y, Scalar* scratch, const LayerContext& context) const {
-    forward(theta, x, y, nullptr, scratch, context);
   }
 
  private:

@@ -36,11 +36,12 @@ struct DenseOptions {
 ///
 /// Shapes: input I x batch x T, output O x batch x T. Parameters: kernel O x I, bias O.
 template <typename Scalar_, int Inputs = Eigen::Dynamic, int Units = Eigen::Dynamic>
-class Dense {
+class Dense : public LayerDefaults<Scalar_> {
  public:
   using Scalar = Scalar_;
   using Input = SequenceView<const Scalar>;
   using Output = SequenceView<Scalar>;
+  using Call = LayerCall<Scalar>;
   template <typename S, int Rows, int Cols>
   using Weights = Eigen::Map<std::conditional_t<std::is_const_v<S>, const Eigen::Matrix<Scalar, Rows, Cols>,
                                                 Eigen::Matrix<Scalar, Rows, Cols>>>;
@@ -70,6 +71,8 @@ class Dense {
     return {theta + units() * inputs(), options_.use_bias ? units() : 0};
   }
 
+  const char* name() const { return "TimeDistributed(Dense)"; }
+  LayerTraits traits() const { return {.lengths = Lengths::kept, .stepwise = true}; }
   SequenceShape output_shape(SequenceShape in) const {
     if (in.features != inputs()) {
       detail::fail("Dense", {inputs(), " input features"}, {in.features});
@@ -86,34 +89,27 @@ class Dense {
     detail::initialize<Scalar>(options_.bias_initializer, {bias(theta).data(), units(), 1}, random);
   }
 
-  Index tape_size(SequenceShape, Index) const { return 0; }
   Index scratch_size(SequenceShape in, Index batch) const { return scratch(nullptr, in.steps * batch).size; }
 
-  void forward(const Scalar* theta, Input x, Output y, Scalar*, Scalar* scratch_memory,
-               const LayerContext&) const {
+  void forward(Input x, Output y, const Call& call) const {
     const Index columns = x.batch * x.steps;
-    const Scratch s = scratch(scratch_memory, columns);
-    detail::multiply(y.data, units(), {options_.use_bias ? bias(theta).data() : nullptr, 0},
-                     detail::as_is(theta, units(), inputs()), detail::as_is(x.data, inputs(), columns),
+    const Scratch s = scratch(call.scratch, columns);
+    detail::multiply(y.data, units(), {options_.use_bias ? bias(call.theta).data() : nullptr, 0},
+                     detail::as_is(call.theta, units(), inputs()), detail::as_is(x.data, inputs(), columns),
                      s.packed);
     detail::apply_activation<Scalar>(options_.activation, y.data, units(), y.data, units(), units(), columns);
   }
-  void infer(const Scalar* theta, Input x, Output y, Scalar* scratch_memory,
-             const LayerContext& context) const {
-    forward(theta, x, y, nullptr, scratch_memory, context);
-  }
-  void backward(const Scalar* theta, Input x, Input y, Input dy, Output dx, Scalar*, Scalar* scratch_memory,
-                Scalar* gradient, const LayerContext&) const {
+  void backward(Input x, Input y, Input dy, Output dx, const Call& call) const {
     const Index columns = x.batch * x.steps;
-    const Scratch s = scratch(scratch_memory, columns);
+    const Scratch s = scratch(call.scratch, columns);
     std::copy_n(dy.data, dy.size(), s.dz);
     detail::multiply_by_derivative(options_.activation, y.data, units(), s.dz, units(), units(), columns);
     const auto dz = detail::as_is<Scalar>(s.dz, units(), columns);
-    detail::multiply(gradient, units(), {gradient, units()}, dz,
+    detail::multiply(call.gradient, units(), {call.gradient, units()}, dz,
                      detail::transposed(x.data, inputs(), columns), s.packed);
-    if (options_.use_bias) detail::add_columns(bias(gradient).data(), s.dz, units(), columns);
+    if (options_.use_bias) detail::add_columns(bias(call.gradient).data(), s.dz, units(), columns);
     if (dx.data == nullptr) return;
-    detail::multiply(dx.data, inputs(), {}, detail::transposed(theta, units(), inputs()), dz, s.packed);
+    detail::multiply(dx.data, inputs(), {}, detail::transposed(call.theta, units(), inputs()), dz, s.packed);
   }
 
  private:

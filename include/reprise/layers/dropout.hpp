@@ -9,36 +9,33 @@ inline namespace REPRISE_ABI {
 /// Sets a share `rate` of its input to zero in training and scales the rest by 1 / (1 - rate) (Srivastava et
 /// al. 2014); every step has a mask of its own. Does nothing at inference. Output has the input's shape.
 template <typename Scalar_>
-class Dropout {
+class Dropout : public LayerDefaults<Scalar_> {
  public:
   using Scalar = Scalar_;
   using Input = SequenceView<const Scalar>;
   using Output = SequenceView<Scalar>;
+  using Call = LayerCall<Scalar>;
 
   explicit Dropout(double rate) : rate_(rate) { detail::require_rate(rate, "Dropout", "rate"); }
 
-  SequenceShape output_shape(SequenceShape in) const { return in; }
-  void add_parameters(ParameterTable&, const std::string&) const {}
-  void initialize(Scalar*, RandomStream&) const {}
+  double rate() const { return rate_; }
+  const char* name() const { return "Dropout"; }
+  LayerTraits traits() const { return {.lengths = Lengths::kept, .stepwise = true}; }
   Index tape_size(SequenceShape in, Index batch) const { return in.features * in.steps * batch; }
   Index scratch_size(SequenceShape in, Index batch) const { return in.features * in.steps * batch; }
 
-  void forward(const Scalar*, Input x, Output y, Scalar* tape, Scalar* scratch,
-               const LayerContext& context) const {
-    if (context.training && rate_ > 0) {
-      draw(x, scratch, tape, context);
+  void forward(Input x, Output y, const Call& call) const {
+    if (call.context.training && rate_ > 0) {
+      draw(x, call.scratch, call.tape, call.context);
     } else {
-      std::fill_n(tape, x.size(), Scalar(1));
+      std::fill_n(call.tape, x.size(), Scalar(1));
     }
-    detail::multiply_each(y.data, tape, x.data, x.size());
+    detail::multiply_each(y.data, call.tape, x.data, x.size());
   }
-  void infer(const Scalar*, Input x, Output y, Scalar*, const LayerContext&) const {
-    std::copy_n(x.data, x.size(), y.data);
-  }
-  void backward(const Scalar*, Input x, Input, Input dy, Output dx, Scalar* tape, Scalar*, Scalar*,
-                const LayerContext&) const {
+  void infer(Input x, Output y, const Call&) const { std::copy_n(x.data, x.size(), y.data); }
+  void backward(Input x, Input, Input dy, Output dx, const Call& call) const {
     if (dx.data == nullptr) return;
-    detail::multiply_each(dx.data, tape, dy.data, x.size());
+    detail::multiply_each(dx.data, call.tape, dy.data, x.size());
   }
 
  private:

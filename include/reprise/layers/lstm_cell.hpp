@@ -12,8 +12,15 @@
 namespace reprise {
 inline namespace REPRISE_ABI {
 
+template <typename Scalar, int Inputs = Eigen::Dynamic, int Units = Eigen::Dynamic>
+class Lstm;
+
 /// One LSTM layer's configuration, in Keras's names and defaults.
 struct LstmOptions {
+  static constexpr const char* kind = "Lstm";
+  template <typename Scalar>
+  using Layer = Lstm<Scalar>;
+
   /// Size of the state h (and c). Must be given.
   Index units = 0;
   /// Applied to the candidate g and to the cell state c.

@@ -9,34 +9,30 @@ inline namespace REPRISE_ABI {
 /// Shows the same vector at each of `steps` steps; its gradient is the sum over the steps. Input F x batch x
 /// 1, output F x batch x steps.
 template <typename Scalar_>
-class RepeatVector {
+class RepeatVector : public LayerDefaults<Scalar_> {
  public:
   using Scalar = Scalar_;
   using Input = SequenceView<const Scalar>;
   using Output = SequenceView<Scalar>;
+  using Call = LayerCall<Scalar>;
 
   explicit RepeatVector(Index steps) : steps_(steps) {
     detail::require_positive(steps, "RepeatVector", "steps");
   }
 
+  Index steps() const { return steps_; }
+  const char* name() const { return "RepeatVector"; }
+  LayerTraits traits() const { return {.lengths = Lengths::dropped, .makes_repeated = true}; }
   SequenceShape output_shape(SequenceShape in) const {
     if (in.steps != 1) detail::fail("RepeatVector", "an input of 1 step", {in.steps, " steps"});
     return {in.features, steps_};
   }
-  void add_parameters(ParameterTable&, const std::string&) const {}
-  void initialize(Scalar*, RandomStream&) const {}
-  Index tape_size(SequenceShape, Index) const { return 0; }
-  Index scratch_size(SequenceShape, Index) const { return 0; }
 
   /// An output that is marked as repeated is one step in memory, and so is its gradient: the sum already.
-  void forward(const Scalar*, Input x, Output y, Scalar*, Scalar*, const LayerContext&) const {
+  void forward(Input x, Output y, const Call&) const {
     for (Index t = 0; t < y.stored_steps(); ++t) std::copy_n(x.data, x.step_size(), y.step_data(t));
   }
-  void infer(const Scalar* theta, Input x, Output y, Scalar* scratch, const LayerContext& context) const {
-    forward(theta, x, y, nullptr, scratch, context);
-  }
-  void backward(const Scalar*, Input, Input, Input dy, Output dx, Scalar*, Scalar*, Scalar*,
-                const LayerContext&) const {
+  void backward(Input, Input, Input dy, Output dx, const Call&) const {
     if (dx.data == nullptr) return;
     std::copy_n(dy.data, dy.step_size(), dx.data);
     for (Index t = 1; t < dy.stored_steps(); ++t) detail::add(dx.data, dy.step_data(t), dy.step_size());

@@ -5,30 +5,37 @@
 namespace reprise {
 inline namespace REPRISE_ABI {
 
-/// The same steps from the last to the first: y(t) = x(T - 1 - t).
+/// The same steps from the last to the first: y(t) = x(T - 1 - t), with T the number of the sample's valid
+/// steps; what lies beyond them stays where it is.
 template <typename Scalar_>
-class Reverse {
+class Reverse : public LayerDefaults<Scalar_> {
  public:
   using Scalar = Scalar_;
   using Input = SequenceView<const Scalar>;
   using Output = SequenceView<Scalar>;
+  using Call = LayerCall<Scalar>;
 
-  SequenceShape output_shape(SequenceShape in) const { return in; }
-  void add_parameters(ParameterTable&, const std::string&) const {}
-  void initialize(Scalar*, RandomStream&) const {}
-  Index tape_size(SequenceShape, Index) const { return 0; }
-  Index scratch_size(SequenceShape, Index) const { return 0; }
+  const char* name() const { return "Reverse"; }
+  LayerTraits traits() const { return {.lengths = Lengths::kept}; }
 
-  void forward(const Scalar*, Input x, Output y, Scalar*, Scalar*, const LayerContext&) const {
-    for (Index t = 0; t < x.steps; ++t)
-      std::copy_n(x.step_data(x.steps - 1 - t), x.step_size(), y.step_data(t));
+  void forward(Input x, Output y, const Call& call) const { reverse(x, y, call.lengths); }
+  void backward(Input, Input, Input dy, Output dx, const Call& call) const {
+    if (dx.data != nullptr) reverse(dy, dx, call.lengths);
   }
-  void infer(const Scalar* theta, Input x, Output y, Scalar* scratch, const LayerContext& context) const {
-    forward(theta, x, y, nullptr, scratch, context);
-  }
-  void backward(const Scalar* theta, Input, Input, Input dy, Output dx, Scalar*, Scalar* scratch, Scalar*,
-                const LayerContext& context) const {
-    if (dx.data != nullptr) forward(theta, dy, dx, nullptr, scratch, context);
+
+ private:
+  static void reverse(Input x, Output y, std::span<const Index> lengths) {
+    const Index F = x.features, T = x.steps;
+    for (Index t = 0; t < T; ++t) {
+      if (lengths.empty()) {
+        std::copy_n(x.step_data(T - 1 - t), x.step_size(), y.step_data(t));
+        continue;
+      }
+      for (Index b = 0; b < x.batch; ++b) {
+        const Index length = lengths[static_cast<std::size_t>(b)];
+        std::copy_n(x.step_data(t < length ? length - 1 - t : t) + b * F, F, y.step_data(t) + b * F);
+      }
+    }
   }
 };
 

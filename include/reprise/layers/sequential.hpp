@@ -1,23 +1,12 @@
 #pragma once
 
-#include <utility>
-#include <variant>
 #include <vector>
 
-#include "../core/visit.hpp"
-#include "decoder_input.hpp"
-#include "dense.hpp"
-#include "dropout.hpp"
-#include "lstm.hpp"
-#include "repeat_vector.hpp"
+#include "any_layer.hpp"
 #include "reverse.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
-
-template <typename Scalar>
-using AnyLayer = std::variant<Lstm<Scalar>, Dense<Scalar>, RepeatVector<Scalar>, Dropout<Scalar>,
-                              Zeros<Scalar>, PreviousValue<Scalar>, Reverse<Scalar>>;
 
 /// What one forward and backward pass of a `Sequential` over one shard of a batch keeps. Reused: memory only
 /// grows.
@@ -27,8 +16,11 @@ struct SequentialTape {
   /// One for each layer.
   std::vector<SequenceView<Scalar>> outputs;
   std::vector<Scalar*> tapes;
-  /// Handed from one LSTM to another; in `backward` their gradients.
+  /// Handed from one layer to another; in `backward` their gradients.
   Scalar* states = nullptr;
+  /// How many of the input's steps are valid, one number for each sample, the largest first; empty: all steps
+  /// of all samples. Set it after `prepare`; what it points to must live until `backward` is done.
+  std::span<const Index> lengths{};
   Vector<Scalar> memory;
 };
 
@@ -51,53 +43,62 @@ class Sequential {
   }
 
   /// Appends a layer whose parameters are named `<name>.kernel` and so on. Throws where it does not fit the
-  /// one before.
+  /// one before, and where another layer has that name.
   void add(const std::string& name, AnyLayer<Scalar> layer) {
-    const SequenceShape in = output_shape();
-    const Index offset = parameters_.size();
-    const SequenceShape out = detail::visit(
-        [&](const auto& l) {
-          const SequenceShape shape = l.output_shape(in);  // may throw, and must come first
-          l.add_parameters(parameters_, name + ".");
-          return shape;
-        },
-        layer);
-    // An LSTM takes a repeated input as one step.
-    if (std::holds_alternative<Lstm<Scalar>>(layer) && !entries_.empty() &&
-        std::holds_alternative<RepeatVector<Scalar>>(entries_.back().layer)) {
-      entries_.back().repeated_output = true;
+    Entry entry{name, std::move(layer)};
+    entry.input = output_shape();
+    entry.offset = parameters_.size();
+    entry.traits = entry.layer.traits();
+    require_name(name);
+    entry.output = entry.layer.output_shape(entry.input);  // throws where the input does not fit
+    if (entry.output.features < 1 || entry.output.steps < 1) {
+      detail::fail({"Sequential: ", name}, "an output of at least one step and feature",
+                   to_string(entry.output));
     }
-    entries_.push_back({name, std::move(layer), in, out, offset});
+    require_stepwise(entry);
+    ParameterTable parameters = parameters_;
+    entry.layer.add_parameters(parameters, name + ".");
+    if (!entries_.empty()) {
+      Entry& before = entries_.back();
+      entry.sees_lengths = before.sees_lengths && before.traits.lengths == Lengths::kept;
+      before.repeated_output = before.traits.makes_repeated && entry.traits.takes_repeated;
+    }
+    entries_.push_back(std::move(entry));
+    parameters_ = std::move(parameters);
   }
 
-  /// LSTM layer `to` starts from the state, h and c, in which LSTM layer `from` ends, instead of from zeros;
-  /// each hands over or is handed one state at most. Throws where that cannot be.
+  /// Layer `to` starts from the state in which layer `from` ends, instead of from zeros; each hands over or
+  /// is handed one state at most. Throws where that cannot be.
   void carry_state(std::size_t from, std::size_t to) {
-    const auto is_lstm = [&](std::size_t l) {
-      return l < entries_.size() && std::holds_alternative<Lstm<Scalar>>(entries_[l].layer);
+    const auto state_of = [&](std::size_t l) {
+      return l < entries_.size() ? entries_[l].layer.state_size() : Index(0);
     };
-    if (!(from < to && is_lstm(from) && is_lstm(to) && entries_[from].sends < 0 &&
+    if (!(from < to && state_of(from) > 0 && state_of(to) > 0 && entries_[from].sends < 0 &&
           entries_[to].receives < 0)) {
-      detail::fail("Sequential: carry_state", "an LSTM and a later one, neither with such a state yet",
+      detail::fail("Sequential: carry_state",
+                   "a layer that has a state and a later one, neither handing one over yet",
                    {"layers ", from, " and ", to});
     }
-    const Index units = entries_[from].output.features;
-    if (entries_[to].output.features != units) {
+    if (state_of(from) != state_of(to)) {
       detail::fail(entries_[to].name,
-                   {units, " units, as many as ", entries_[from].name, ", from whose state it starts"},
-                   {entries_[to].output.features});
+                   {"a state of ", state_of(from), " values, as ", entries_[from].name,
+                    " has, from whose state it starts"},
+                   {state_of(to)});
     }
     entries_[from].sends = entries_[to].receives = state_size_;
-    state_size_ += 2 * units;
+    state_size_ += state_of(from);
   }
 
   struct Entry {
     std::string name;
     AnyLayer<Scalar> layer;
-    SequenceShape input;
-    SequenceShape output;
+    SequenceShape input{};
+    SequenceShape output{};
     /// Where its parameters begin.
-    Index offset;
+    Index offset = 0;
+    LayerTraits traits{};
+    /// Whether its input has the steps, and so the lengths, of the network's input.
+    bool sees_lengths = true;
     /// Whether the next layer sees the output as one step that is repeated.
     bool repeated_output = false;
     /// Where, among a sample's states, that which it hands over and that which it is handed begin; < 0: none.
@@ -114,8 +115,7 @@ class Sequential {
   void initialize(Scalar* theta, std::uint64_t seed) const {
     for (std::size_t l = 0; l < entries_.size(); ++l) {
       RandomStream random(seed, Purpose::initial_weights, static_cast<std::uint32_t>(l));
-      detail::visit([&](const auto& layer) { layer.initialize(theta + entries_[l].offset, random); },
-                    entries_[l].layer);
+      entries_[l].layer.initialize(theta + entries_[l].offset, random);
     }
   }
 
@@ -129,12 +129,12 @@ class Sequential {
       for (std::size_t l = 0; l < entries_.size(); ++l) {
         const Entry& entry = entries_[l];
         tape.outputs[l] = output_view(carve.take(stored(entry) * batch), entry, batch);
-        tape.tapes[l] = carve.take(detail::visit(
-            [&](const auto& layer) { return layer.tape_size(entry.input, batch); }, entry.layer));
+        tape.tapes[l] = carve.take(entry.layer.tape_size(entry.input, batch));
       }
       tape.states = carve.take(state_size_ * batch);
       return carve.used();
     };
+    tape.lengths = {};
     detail::grow(tape.memory, lay_out(nullptr));
     lay_out(tape.memory.data());
   }
@@ -144,17 +144,20 @@ class Sequential {
     detail::grow(scratch.memory, carve_scratch(nullptr, batch).size);
   }
 
-  /// From `tape.input` to the output, keeping what `backward` needs.
+  /// From `tape.input` to the output, keeping what `backward` needs. Throws where tape or scratch were not
+  /// prepared for it, or where a layer does not know what to do with the tape's lengths.
   SequenceView<Scalar> forward(const Scalar* theta, SequentialTape<Scalar>& tape,
                                SequentialScratch<Scalar>& scratch, LayerContext context) const {
-    const Scratch s = carve_scratch(scratch.memory.data(), tape.input.batch);
+    const Scratch s = checked_scratch(tape, scratch);
+    require_lengths(tape.lengths, tape.input.batch, 0, entries_.size());
     for (std::size_t l = 0; l < entries_.size(); ++l) {
+      const Entry& entry = entries_[l];
       context.layer = static_cast<std::uint32_t>(l);
-      const LstmStates<Scalar> states = states_of(entries_[l], tape.states, tape.input.batch);
-      visit_with_states(entries_[l], states, [&](const auto& layer, const auto&... with_states) {
-        layer.forward(theta + entries_[l].offset, input_of(tape, l), tape.outputs[l], tape.tapes[l], s.layer,
-                      context, with_states...);
-      });
+      LayerCall<Scalar> call{.theta = theta + entry.offset, .tape = tape.tapes[l], .scratch = s.layer};
+      call.states = states_of(entry, tape.states, tape.input.batch);
+      if (entry.sees_lengths) call.lengths = tape.lengths;
+      call.context = context;
+      entry.layer.forward(input_of(tape, l), tape.outputs[l], call);
     }
     return tape.outputs.back();
   }
@@ -170,38 +173,44 @@ class Sequential {
   void backward(const Scalar* theta, const SequentialTape<Scalar>& tape, SequentialScratch<Scalar>& scratch,
                 LayerContext context, Scalar* gradient) const {
     const Index B = tape.input.batch;
-    const Scratch s = carve_scratch(scratch.memory.data(), B);
+    const Scratch s = checked_scratch(tape, scratch);
     for (std::size_t l = entries_.size(); l-- > 0;) {
       const Entry& entry = entries_[l];
       const SequenceView<const Scalar> dy = output_view(s.gradient[(l + 1) % 2], entry, B);
       const SequenceView<Scalar> dx =
           l == 0 ? SequenceView<Scalar>() : output_view(s.gradient[l % 2], entries_[l - 1], B);
       context.layer = static_cast<std::uint32_t>(l);
-      const LstmStates<Scalar> states = state_gradients_of(entry, tape.states, B);
-      visit_with_states(entry, states, [&](const auto& layer, const auto&... with_states) {
-        layer.backward(theta + entry.offset, input_of(tape, l), tape.outputs[l], dy, dx, tape.tapes[l],
-                       s.layer, gradient + entry.offset, context, with_states...);
-      });
+      LayerCall<Scalar> call{.theta = theta + entry.offset,
+                             .tape = tape.tapes[l],
+                             .scratch = s.layer,
+                             .gradient = gradient + entry.offset};
+      call.states = state_gradients_of(entry, tape.states, B);
+      if (entry.sees_lengths) call.lengths = tape.lengths;
+      call.context = context;
+      entry.layer.backward(input_of(tape, l), tape.outputs[l], dy, dx, call);
     }
   }
 
   /// Layers [first, last) at inference, from `in` to `out`, without a tape. A state that no layer among them
-  /// hands over is whatever the scratch holds, so both of its layers must be there.
+  /// hands over is whatever the scratch holds, so both of its layers must be there. `lengths`: as on the
+  /// tape, for an `in` that has the steps of the network's input.
   void infer(const Scalar* theta, SequenceView<const Scalar> in, SequenceView<Scalar> out, std::size_t first,
-             std::size_t last, SequentialScratch<Scalar>& scratch) const {
+             std::size_t last, SequentialScratch<Scalar>& scratch,
+             std::span<const Index> lengths = {}) const {
     prepare(scratch, in.batch);
     const Scratch s = carve_scratch(scratch.memory.data(), in.batch);
+    require_lengths(lengths, in.batch, first, last);
     for (std::size_t l = first; l < last; ++l) {
       const Entry& entry = entries_[l];
       const SequenceView<Scalar> y = l + 1 == last ? out : output_view(s.gradient[l % 2], entry, in.batch);
-      if (std::holds_alternative<PreviousValue<Scalar>>(entry.layer)) {
+      if (entry.traits.feeds_back != FeedsBack::no) {
         if (last == entries_.size()) return infer_by_step(theta, out, l, s);
         detail::fail("Sequential: infer", {"all layers behind ", entry.name}, "some of them");
       }
-      const LstmStates<Scalar> states = states_of(entry, s.states, in.batch);
-      visit_with_states(entry, states, [&](const auto& layer, const auto&... with_states) {
-        layer.infer(theta + entry.offset, in, y, s.layer, LayerContext{}, with_states...);
-      });
+      LayerCall<Scalar> call{.theta = theta + entry.offset, .scratch = s.layer};
+      call.states = states_of(entry, s.states, in.batch);
+      if (entry.sees_lengths) call.lengths = lengths;
+      entry.layer.infer(in, y, call);
       in = y;
     }
   }
@@ -217,12 +226,66 @@ class Sequential {
     Index size;
   };
 
+  void require_name(const std::string& name) const {
+    if (name.empty()) detail::fail("Sequential: add", "a layer with a name", "an empty one");
+    for (const Entry& entry : entries_) {
+      if (entry.name == name) detail::fail("Sequential: add", "a name that no other layer has", name);
+    }
+  }
+  /// Layers that are fed with the network's own output run one step after the other.
+  void require_stepwise(const Entry& entry) const {
+    FeedsBack feeds_back = FeedsBack::no;
+    for (const Entry& before : entries_) {
+      if (before.traits.feeds_back != FeedsBack::no) feeds_back = before.traits.feeds_back;
+    }
+    if (feeds_back == FeedsBack::no || entry.traits.stepwise) return;
+    if (feeds_back == FeedsBack::reversed && entry.layer.template get_if<Reverse<Scalar>>() != nullptr)
+      return;
+    detail::fail(entry.name,
+                 "a layer that reads forwards and makes a step from the one before, as all must "
+                 "that are fed with their own output",
+                 entry.layer.name());
+  }
+  void require_lengths(std::span<const Index> lengths, Index batch, std::size_t first,
+                       std::size_t last) const {
+    if (lengths.empty()) return;
+    if (static_cast<Index>(lengths.size()) != batch) {
+      detail::fail("Sequential: lengths", {batch, " numbers, one for each sample"}, {lengths.size()});
+    }
+    Index longest = input_.steps;
+    for (const Index length : lengths) {
+      if (length < 1 || length > longest) {
+        detail::fail("Sequential: lengths", {"numbers from 1 to ", input_.steps, ", the largest first"},
+                     {length});
+      }
+      longest = length;
+    }
+    for (std::size_t l = first; l < last; ++l) {
+      if (!entries_[l].sees_lengths || entries_[l].traits.lengths != Lengths::refused) continue;
+      detail::fail(entries_[l].name, "samples that all have the same length", "different ones");
+    }
+  }
+  /// The scratch, after a look at what the caller hands in.
+  Scratch checked_scratch(const SequentialTape<Scalar>& tape, SequentialScratch<Scalar>& scratch) const {
+    if (entries_.empty()) detail::fail("Sequential", "at least one layer", "none");
+    if (tape.memory.size() == 0 || tape.input.data != tape.memory.data() || tape.input.shape() != input_ ||
+        tape.outputs.size() != entries_.size() || tape.outputs.back().shape() != output_shape()) {
+      detail::fail("Sequential: tape", "one that was prepared for this network, and is no copy", "another");
+    }
+    const Scratch s = carve_scratch(scratch.memory.data(), tape.input.batch);
+    if (scratch.memory.size() < s.size) {
+      detail::fail("Sequential: scratch",
+                   {s.size, " values, prepared for a batch of ", tape.input.batch, " samples"},
+                   {scratch.memory.size()});
+    }
+    return s;
+  }
+
   Scratch carve_scratch(Scalar* memory, Index batch) const {
     Index layer = 0;
     Index values = output_shape().features * output_shape().steps * batch;
     for (const Entry& entry : entries_) {
-      layer = std::max(layer, detail::visit([&](const auto& l) { return l.scratch_size(entry.input, batch); },
-                                            entry.layer));
+      layer = std::max(layer, entry.layer.scratch_size(entry.input, batch));
       values = std::max(values, stored(entry) * batch);
     }
     detail::Carver<Scalar> carve(memory);
@@ -247,7 +310,7 @@ class Sequential {
   /// to the end of the network.
   void infer_by_step(const Scalar* theta, SequenceView<Scalar> out, std::size_t previous,
                      const Scratch& s) const {
-    const bool reversed = std::holds_alternative<Reverse<Scalar>>(entries_.back().layer);
+    const bool reversed = entries_[previous].traits.feeds_back == FeedsBack::reversed;
     const std::size_t end = entries_.size() - (reversed ? 1 : 0);
     const Index B = out.batch;
     std::fill_n(s.gradient[previous % 2], out.features * B, Scalar(0));
@@ -257,64 +320,33 @@ class Sequential {
       for (std::size_t l = previous + 1; l < end; ++l) {
         const Entry& entry = entries_[l];
         const SequenceView<Scalar> y(l + 1 == end ? place : s.gradient[l % 2], entry.output.features, B, 1);
-        LstmStates<Scalar> states;
-        if (std::holds_alternative<Lstm<Scalar>>(entry.layer)) {
+        LayerCall<Scalar> call{.theta = theta + entry.offset, .scratch = s.layer};
+        if (entry.layer.state_size() > 0) {
           if (entry.receives < 0) detail::fail("Sequential: infer", {"a state for ", entry.name}, "none");
-          states = states_of(entry, s.states, B);
-          states.final_h = s.states + entry.receives * B;  // where the next step finds it
-          states.final_c = states.final_h + entry.output.features * B;
+          call.states = states_of(entry, s.states, B);
+          call.states.final = s.states + entry.receives * B;  // where the next step finds it
         }
-        visit_with_states(entry, states, [&](const auto& layer, const auto&... with_states) {
-          layer.infer(theta + entry.offset, in, y, s.layer, LayerContext{}, with_states...);
-        });
+        entry.layer.infer(in, y, call);
         in = y;
       }
     }
   }
 
-  /// Calls use(layer, states) for an LSTM, use(layer) for another layer.
-  template <typename Use>
-  static void visit_with_states(const Entry& entry, const LstmStates<Scalar>& states, const Use& use) {
-    detail::visit(
-        [&](const auto& layer) {
-          if constexpr (std::is_same_v<std::decay_t<decltype(layer)>, Lstm<Scalar>>) {
-            use(layer, states);
-          } else {
-            use(layer);
-          }
-        },
-        entry.layer);
-  }
-  static LstmStates<Scalar> states_of(const Entry& entry, Scalar* states, Index batch) {
-    LstmStates<Scalar> result;
-    const Index count = entry.output.features * batch;
-    if (entry.receives >= 0) {
-      result.initial_h = states + entry.receives * batch;
-      result.initial_c = result.initial_h + count;
-    }
-    if (entry.sends >= 0) {
-      result.final_h = states + entry.sends * batch;
-      result.final_c = result.final_h + count;
-    }
+  static LayerStates<Scalar> states_of(const Entry& entry, Scalar* states, Index batch) {
+    LayerStates<Scalar> result;
+    if (entry.receives >= 0) result.initial = states + entry.receives * batch;
+    if (entry.sends >= 0) result.final = states + entry.sends * batch;
     return result;
   }
-  static LstmStates<Scalar> state_gradients_of(const Entry& entry, Scalar* states, Index batch) {
-    LstmStates<Scalar> result;
-    const Index count = entry.output.features * batch;
-    if (entry.receives >= 0) {
-      result.initial_h_gradient = states + entry.receives * batch;
-      result.initial_c_gradient = result.initial_h_gradient + count;
-    }
-    if (entry.sends >= 0) {
-      result.final_h_gradient = states + entry.sends * batch;
-      result.final_c_gradient = result.final_h_gradient + count;
-    }
+  static LayerStates<Scalar> state_gradients_of(const Entry& entry, Scalar* states, Index batch) {
+    LayerStates<Scalar> result;
+    if (entry.receives >= 0) result.initial_gradient = states + entry.receives * batch;
+    if (entry.sends >= 0) result.final_gradient = states + entry.sends * batch;
     return result;
   }
 
   SequenceView<const Scalar> input_of(const SequentialTape<Scalar>& tape, std::size_t layer) const {
-    const bool of_network =
-        layer == 0 || std::holds_alternative<PreviousValue<Scalar>>(entries_[layer].layer);
+    const bool of_network = layer == 0 || entries_[layer].traits.feeds_back != FeedsBack::no;
     return of_network ? tape.input : tape.outputs[layer - 1];
   }
 

@@ -5,6 +5,11 @@
 
 #include "../core/joined_windows.hpp"
 #include "../core/snapshot.hpp"
+#include "../layers/decoder_input.hpp"
+#include "../layers/dense.hpp"
+#include "../layers/recurrent_options.hpp"
+#include "../layers/repeat_vector.hpp"
+#include "../layers/reverse.hpp"
 #include "../training/trainer.hpp"
 #include "../training/training_snapshot.hpp"
 #include "inference.hpp"
@@ -29,8 +34,8 @@ constexpr std::array<std::string_view, 3> enumerator_names(DecoderInput) {
 /// The state in which decoder layers start.
 enum class DecoderState {
   zeros,
-  /// h and c in which the encoder ends, mirrored: the last encoder layer's goes to the first decoder layer,
-  /// and so on. There must be as many layers on both sides, and their sizes equal.
+  /// The states in which the encoder ends, mirrored: the last encoder layer's goes to the first decoder
+  /// layer, and so on. There must be as many layers on both sides, and their sizes equal.
   encoder
 };
 constexpr std::array<std::string_view, 2> enumerator_names(DecoderState) { return {"zeros", "encoder"}; }
@@ -42,9 +47,9 @@ struct AutoencoderOptions {
   /// Features of a time step.
   Index features = 1;
   /// From the input on; at least one. All but the last return sequences, whatever `return_sequences` says.
-  std::vector<LstmOptions> encoder{};
+  RecurrentLayers encoder{};
   /// From the repeated code on; at least one. All return sequences.
-  std::vector<LstmOptions> decoder{};
+  RecurrentLayers decoder{};
   /// Either must bring what the encoder knows: the repeated code, its state, or both.
   DecoderInput decoder_input = DecoderInput::repeated_code;
   DecoderState decoder_state = DecoderState::zeros;
@@ -108,7 +113,7 @@ class Autoencoder {
   Index steps() const { return options_.steps; }
   Index features() const { return options_.features; }
   /// Size of the code.
-  Index code_size() const { return options_.encoder.back().units; }
+  Index code_size() const { return network_.entries()[encoder_size() - 1].output.features; }
 
   /// Trains to make the source's targets from its inputs: to reproduce them, where the source is `Windows`
   /// without a horizon. A second fit with the same optimizer goes on where the first ended: fit(10) then
@@ -176,11 +181,8 @@ class Autoencoder {
       const auto& entry = network_.entries()[l];
       const Index end =
           l + 1 < network_.entries().size() ? network_.entries()[l + 1].offset : network_.parameters().size();
-      static constexpr const char* types[] = {"LSTM",  "TimeDistributed(Dense)", "RepeatVector", "Dropout",
-                                              "Zeros", "PreviousValue",          "Reverse"};
-      static_assert(std::size(types) == std::variant_size_v<AnyLayer<Scalar>>);
-      result.rows.push_back({entry.name, types[entry.layer.index()], entry.output, l + 1 != encoder_size(),
-                             end - entry.offset});
+      result.rows.push_back(
+          {entry.name, entry.layer.name(), entry.output, l + 1 != encoder_size(), end - entry.offset});
     }
     return result;
   }
@@ -242,11 +244,11 @@ class Autoencoder {
     if (options.encoder.empty()) detail::fail("Autoencoder", "at least one encoder layer", "none");
     if (options.decoder.empty()) detail::fail("Autoencoder", "at least one decoder layer", "none");
     require_decoder(options);
-    const auto add = [&](std::vector<LstmOptions>& layers, const std::string& side,
-                         bool last_returns_sequences) {
+    const auto add = [&](RecurrentLayers& layers, const std::string& side, bool last_returns_sequences) {
       for (std::size_t l = 0; l < layers.size(); ++l) {
-        layers[l].return_sequences = l + 1 < layers.size() || last_returns_sequences;
-        network.add(side + "." + std::to_string(l), Lstm<Scalar>(network.output_shape().features, layers[l]));
+        layers.layer(l).set_return_sequences(l + 1 < layers.size() || last_returns_sequences);
+        network.add(side + "." + std::to_string(l),
+                    layers.layer(l).make<Scalar>(network.output_shape().features));
       }
     };
     add(options.encoder, "encoder", false);
@@ -272,7 +274,7 @@ class Autoencoder {
   }
   static void require_decoder(const AutoencoderOptions& options) {
     if (options.decoder_state == DecoderState::encoder) {
-      if (options.encoder.size() == options.decoder.size()) return require_forward(options);
+      if (options.encoder.size() == options.decoder.size()) return;
       detail::fail("Autoencoder",
                    {"as many decoder layers as encoder layers, from whose states they start, that is ",
                     options.encoder.size()},
@@ -281,15 +283,6 @@ class Autoencoder {
     if (options.decoder_input != DecoderInput::repeated_code) {
       detail::fail("Autoencoder", "a decoder that reads the repeated code or starts from the encoder's state",
                    "one that does neither");
-    }
-  }
-  static void require_forward(const AutoencoderOptions& options) {
-    if (options.decoder_input != DecoderInput::previous_value) return;
-    for (const LstmOptions& layer : options.decoder) {
-      if (!layer.go_backwards) continue;
-      detail::fail("Autoencoder",
-                   "decoder layers that read forwards, since each step waits for the one before",
-                   "go_backwards");
     }
   }
 
