@@ -9,6 +9,7 @@
 #include "evaluation/event_table.hpp"
 #include "evaluation/metrics.hpp"
 #include "layers/dropout.hpp"
+#include "layers/gru.hpp"
 #include "layers/lstm_stream.hpp"
 #include "models/autoencoder.hpp"
 #include "scores/chi_square.hpp"

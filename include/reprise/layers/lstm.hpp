@@ -237,15 +237,10 @@ class Lstm {
                         const Scalar* hidden, Index first, Index last, Output dx, const Call& call,
                         const Scratch& s) const {
     const Index H = units(), B = x.batch;
-    const bool one_by_one = !steps.in_order() || t.input_masks != nullptr || t.recurrent_masks != nullptr;
+    const bool one_by_one = t.input_masks != nullptr || t.recurrent_masks != nullptr;
     const auto gradients = gradients_of(call.gradient);
     for (Index k = first, count = 0; k < last; k += count) {
-      count = k == 0 || one_by_one ? 1 : last - k;
-      if (!call.lengths.empty()) {
-        for (Index whole = 1; whole < count; ++whole) {
-          if (steps.samples(k + whole - 1) < B) count = whole;
-        }
-      }
+      count = one_by_one ? 1 : steps.side_by_side(k, last);
       const Index columns = (count - 1) * B + steps.samples(k + count - 1);
       if (columns == 0) continue;
       const Scalar* dz = s.dz + (k - first) * 4 * H * B;

@@ -35,11 +35,6 @@ struct LstmScratch {
   Index size;
 };
 
-/// Columns of dz, samples times steps, that are made before they are used: enough for the products that make
-/// the weights' gradients, and few enough to be still in a cache near the core by then.
-inline constexpr Index columns_at_once = 256;
-inline Index steps_at_once(Index T, Index B) { return std::clamp<Index>(columns_at_once / B, 1, T); }
-
 /// Where the parts of tape and scratch stand for T steps of B samples.
 template <typename Scalar>
 struct LstmMemory {

@@ -28,6 +28,15 @@ class ReadingOrder {
     return backwards_ ? x_.steps - 1 - k : k;
   }
 
+  /// How many steps from k on, up to `last`, can be one product: their inputs and the states before them
+  /// stand side by side, and all but the last of them have all samples.
+  Index side_by_side(Index k, Index last) const {
+    if (k == 0 || !in_order()) return 1;
+    Index count = 1;
+    while (k + count < last && samples(k + count - 1) == x_.batch) ++count;
+    return count;
+  }
+
   /// The input of step k, features x samples(k); gathered into `buffer` where it is scattered.
   const Scalar* step(Index k, Scalar* buffer) const {
     if (!scattered()) return x_.step_data(time(k));

@@ -9,6 +9,11 @@ namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
 
+/// Columns of dz, samples times steps, that are made before they are used: enough for the products that make
+/// the weights' gradients, and few enough to be still in a cache near the core by then.
+inline constexpr Index columns_at_once = 256;
+inline Index steps_at_once(Index T, Index B) { return std::clamp<Index>(columns_at_once / B, 1, T); }
+
 /// The matrix products of a recurrent layer with I inputs, H units and G rows of weights for all of its gates
 /// (4 H in an LSTM, 3 H in a GRU): z = b + W x + U h for a step, and backwards, from dz,
 ///
@@ -43,10 +48,18 @@ class RecurrentProducts {
   };
 
   RecurrentProducts(Index inputs, Index units, Index rows, Index blocks)
-      : I_(inputs), H_(units), G_(rows), blocks_(blocks) {}
+      : I_(inputs), H_(units), G_(rows), blocks_(blocks), end_(blocks) {}
 
   Index blocks() const { return blocks_; }
   Index block_rows() const { return G_ / blocks_; }
+
+  /// The same products for blocks [first, end) only; what is handed in and what is packed is that of all.
+  RecurrentProducts only(Index first, Index end) const {
+    RecurrentProducts some = *this;
+    some.first_ = first;
+    some.end_ = end;
+    return some;
+  }
 
   /// `columns`: the most that a product for the weights' gradients has; `batch`: of a step.
   Scratch carve(Carver<Scalar>& carver, Index columns, Index most_columns, Index batch) const {
@@ -77,7 +90,7 @@ class RecurrentProducts {
   void input_product(const Weights& weights, const Scalar* x, const Scalar* masks, Index batch, Index columns,
                      Scalar* z, const Scratch& s) const {
     const Index rows = block_rows();
-    for (Index m = 0; m < blocks_; ++m) {
+    for (Index m = first_; m < end_; ++m) {
       const Scalar* seen = masked(x, part_of(masks, m, I_ * batch), I_ * columns, s.masked_x);
       multiply_packed<Scalar, 1>(z + m * rows, G_, rows, columns, {part_of(weights.bias, m, rows), 0},
                                  Terms<1>{{{s.kernel + m * packed_block(I_), as_is(seen, I_, columns)}}});
@@ -87,7 +100,7 @@ class RecurrentProducts {
   void recurrent_product(Start start, const Scalar* h, const Scalar* masks, Index batch, Index columns,
                          Scalar* z, const Scratch& s) const {
     const Index rows = block_rows();
-    for (Index m = 0; m < blocks_; ++m) {
+    for (Index m = first_; m < end_; ++m) {
       const Scalar* seen = masked(h, part_of(masks, m, H_ * batch), H_ * columns, s.masked_h);
       multiply_packed<Scalar, 1>(z + m * rows, G_, rows, columns,
                                  {part_of(start.data, m, rows), start.stride},
@@ -98,7 +111,7 @@ class RecurrentProducts {
   void both_products(const Weights& weights, const Scalar* x, const Scalar* x_masks, const Scalar* h,
                      const Scalar* h_masks, Index batch, Index columns, Scalar* z, const Scratch& s) const {
     const Index rows = block_rows();
-    for (Index m = 0; m < blocks_; ++m) {
+    for (Index m = first_; m < end_; ++m) {
       const Scalar* seen_h = masked(h, part_of(h_masks, m, H_ * batch), H_ * columns, s.masked_h);
       const Scalar* seen_x = masked(x, part_of(x_masks, m, I_ * batch), I_ * columns, s.masked_x);
       multiply_packed<Scalar, 2>(
@@ -122,7 +135,7 @@ class RecurrentProducts {
   /// What the next two products use.
   void pack_dz(const Scalar* dz, Index columns, const Scratch& s) const {
     const Index rows = block_rows();
-    for (Index m = 0; m < blocks_; ++m) {
+    for (Index m = first_; m < end_; ++m) {
       pack(Factor{dz + m * rows, rows, columns, G_}, s.packed_dz + m * packed_size<Scalar>(rows, columns));
     }
   }
@@ -152,7 +165,7 @@ class RecurrentProducts {
   }
   void pack_blocks(const Scalar* weights, Index cols, bool transpose, Scalar* packed) const {
     const Index rows = block_rows();
-    for (Index m = 0; m < blocks_; ++m) {
+    for (Index m = first_; m < end_; ++m) {
       pack(transpose ? Factor{weights + m * rows, cols, rows, G_, true}
                      : Factor{weights + m * rows, rows, cols, G_, false},
            packed + m * packed_block(cols));
@@ -173,16 +186,16 @@ class RecurrentProducts {
           Terms<1>{{{packed + m * packed_block(size), Factor{dz + m * rows, rows, columns, G_}}}});
     };
     if (masks == nullptr) {
-      product(result, start, 0);
-      for (Index m = 1; m < blocks_; ++m) product(result, {result, size}, m);
+      product(result, start, first_);
+      for (Index m = first_ + 1; m < end_; ++m) product(result, {result, size}, m);
       return;
     }
     if (start.data == nullptr) {
       std::fill_n(result, size * columns, Scalar(0));
-    } else {
+    } else if (start.data != result) {
       std::copy_n(start.data, size * columns, result);
     }
-    for (Index m = 0; m < blocks_; ++m) {
+    for (Index m = first_; m < end_; ++m) {
       product(buffer, {}, m);
       add(result, masked(buffer, masks + m * size * batch, size * columns, buffer), size * columns);
     }
@@ -191,7 +204,7 @@ class RecurrentProducts {
   void add_outer_product(Scalar* to, const Scalar* right, Index size, Index batch, Index columns,
                          const Scalar* masks, Scalar* buffer, const Scratch& s) const {
     const Index rows = block_rows();
-    for (Index m = 0; m < blocks_; ++m) {
+    for (Index m = first_; m < end_; ++m) {
       const Scalar* seen = masked(right, part_of(masks, m, size * batch), size * columns, buffer);
       Factor factor = transposed(seen, size, columns);
       if (packs_tiles(columns)) factor = pack_tiles(factor, s.tiles);
@@ -201,6 +214,7 @@ class RecurrentProducts {
   }
 
   Index I_, H_, G_, blocks_;
+  Index first_ = 0, end_;
 };
 
 }  // namespace detail
