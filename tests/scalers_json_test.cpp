@@ -36,6 +36,20 @@ TEST_CASE("scalers json: a scaler comes back with the same bits") {
   CHECK(range_again.inverse_transform(series) == range.inverse_transform(series));
 }
 
+TEST_CASE("scalers json: options come back, and the robust scaler") {
+  StandardScaler standard({.zero_scale = 3});
+  standard.fit(std::vector<double>(5, 0.0));
+  const auto again = from_json_text<StandardScaler>(to_json_text(standard));
+  CHECK(again.options().zero_scale == 3);
+  CHECK(again.standard_deviations() == std::vector<double>{3});
+  RobustScaler robust({.low = 0.1, .high = 0.8, .unit_variance = true});
+  CHECK_FALSE(from_json_text<RobustScaler>(to_json_text(robust)).is_fitted());
+  robust.fit(series);
+  const auto robust_again = from_json_text<RobustScaler>(to_json_text(robust));
+  CHECK(robust_again.options() == robust.options());
+  CHECK(robust_again.transform(series) == robust.transform(series));
+}
+
 TEST_CASE("scalers json: what no scaler can be is refused") {
   const auto refused = [](const std::string& text) {
     CAPTURE(text);

@@ -1,8 +1,12 @@
 #include <doctest/doctest.h>
 
+#include <array>
+#include <cmath>
 #include <limits>
+#include <reprise/core/windows.hpp>
 #include <reprise/data/scalers.hpp>
 #include <span>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -73,13 +77,137 @@ TEST_CASE("scalers: a constant feature becomes constant and inverts to exactly i
   StandardScaler standard;
   CHECK(standard.fit(constant).transform(constant) == std::vector<double>(10, 0.0));
   CHECK(standard.inverse_transform(std::vector<double>(10, 0.0)) == constant);
-  CHECK(standard.standard_deviations()[0] == 1);
+  CHECK(standard.standard_deviations()[0] == 0.1);
   MinMaxScaler ranged({.low = -1, .high = 1});
   CHECK(ranged.fit(constant).transform(constant) == std::vector<double>(10, -1.0));
   CHECK(ranged.inverse_transform(std::vector<double>(10, -1.0)) == constant);
   CHECK(standard.fit(std::vector<float>{0.1f, 0.1f}).inverse_transform(std::vector<float>{0.0f})[0] == 0.1f);
   // Another value still shows.
-  CHECK(standard.fit(constant).transform(std::vector<double>{1.1})[0] == Approx(1));
+  CHECK(standard.fit(constant).transform(std::vector<double>{1.1})[0] == Approx(10));
+}
+
+TEST_CASE("scalers: a change of a constant feature counts the same in every unit") {
+  for (const double unit : {3.0, 3e-6, -3e6}) {
+    CAPTURE(unit);
+    const std::vector<double> constant(20, unit), doubled{2 * unit};
+    CHECK(StandardScaler().fit(constant).transform(doubled)[0] == Approx(unit > 0 ? 1 : -1));
+    CHECK(MinMaxScaler().fit(constant).transform(doubled)[0] == Approx(unit > 0 ? 1 : -1));
+    CHECK(RobustScaler().fit(constant).transform(doubled)[0] == Approx(unit > 0 ? 1 : -1));
+  }
+  const std::vector<double> zeros(20, 0.0), two{2.0};
+  CHECK(StandardScaler().fit(zeros).transform(two)[0] == 2);
+  CHECK(StandardScaler({.zero_scale = 4}).fit(zeros).transform(two)[0] == 0.5);
+  CHECK(MinMaxScaler({.zero_scale = 4}).fit(zeros).transform(two)[0] == 0.5);
+  CHECK(RobustScaler({.zero_scale = 4}).fit(zeros).transform(two)[0] == 0.5);
+  CHECK_THROWS_AS(StandardScaler({.zero_scale = 0}), Error);
+}
+
+TEST_CASE("scalers: a feature that is constant but for rounding is constant") {
+  std::vector<double> rounded, neighbours;
+  std::vector<float> neighbours_in_float;
+  for (int i = 0; i < 300; ++i) {
+    rounded.push_back(i % 2 == 0 ? 0.3 : 0.1 * 3);
+    neighbours.push_back(std::nextafter(23.1, i % 2 == 0 ? 0.0 : 100.0));
+    neighbours_in_float.push_back(std::nextafter(23.1F, i % 2 == 0 ? 0.0F : 100.0F));
+  }
+  REQUIRE(rounded[0] != rounded[1]);
+  const auto check = [](const auto& series, double probe) {
+    StandardScaler standard;
+    MinMaxScaler ranged;
+    RobustScaler robust;
+    const std::vector<double> other{probe};
+    CHECK(std::abs(standard.fit(series).transform(other)[0]) < 0.1);
+    CHECK(std::abs(ranged.fit(series).transform(other)[0]) < 0.1);
+    CHECK(std::abs(robust.fit(series).transform(other)[0]) < 0.1);
+    CHECK(standard.report().constant_features == std::vector<Index>{0});
+    CHECK(standard.report().zero_features.empty());
+  };
+  check(rounded, 0.31);
+  check(neighbours, 23.5);
+  check(neighbours_in_float, 23.5);
+  // Small beside the mean, but no rounding.
+  std::vector<double> small;
+  for (int i = 0; i < 300; ++i) small.push_back(1.0 + 1e-12 * (i % 2));
+  CHECK(StandardScaler().fit(small).transform(small)[1] == Approx(1).epsilon(1e-3));
+}
+
+TEST_CASE("scalers: the robust one goes by the middle of the values") {
+  // NumPy: median 4, quartiles 2 and 6
+  std::vector<double> series{3, 1, 4, 1, 5, 9, 2, 6, 1e12};
+  RobustScaler scaler;
+  scaler.fit(series);
+  CHECK(scaler.medians()[0] == 4);
+  CHECK(scaler.ranges()[0] == 4);
+  CHECK(scaler.transform(series)[5] == 1.25);
+  CHECK(scaler.inverse_transform(std::vector<double>{1.25})[0] == 9);
+  // sklearn's unit_variance: the range of a normal distribution between its quartiles is 1.349 deviations.
+  CHECK(RobustScaler({.unit_variance = true}).fit(series).ranges()[0] == Approx(4 / 1.3489795003921634));
+  CHECK(RobustScaler({.low = 0.0, .high = 1.0}).fit(series).ranges()[0] == 1e12 - 1);
+  // Where most values are the same, wider quantiles are taken.
+  std::vector<double> rare(100, 5.0);
+  rare[7] = 6.0;
+  const double range = RobustScaler().fit(rare).ranges()[0];
+  CHECK(range > 0.0);
+  CHECK(range <= 1.0);
+  CHECK_THROWS_AS(RobustScaler({.low = 0.5, .high = 0.5}), Error);
+}
+
+TEST_CASE("scalers: what was strange about a series is reported") {
+  Matrix<double> series(200, 3);
+  for (Index t = 0; t < 200; ++t) series.row(t) << std::sin(0.3 * static_cast<double>(t)), 0.0, 7.0;
+  series(30, 0) = -9999.0;
+  series(120, 0) = 65535.0;
+  StandardScaler scaler;
+  const SeriesReport& report = scaler.fit(series).report();
+  CHECK(report.constant_features == std::vector<Index>{1, 2});
+  CHECK(report.zero_features == std::vector<Index>{1});
+  CHECK(report.suspect_values == 2);
+  REQUIRE(report.suspects.size() == 2);
+  CHECK(report.suspects[1].step == 120);
+  CHECK(report.suspects[1].feature == 0);
+  CHECK(report.suspects[1].value == 65535.0);
+  std::ostringstream text;
+  text << report;
+  CHECK(contains(text.str(), "feature 1 is 0 throughout"));
+  CHECK(contains(text.str(), "feature 2 is constant"));
+  CHECK(contains(text.str(), "-9999 at step 30, feature 0"));
+  scaler.fit(std::vector<double>{1, 2, 3, 4});
+  CHECK(scaler.report().is_empty());
+}
+
+TEST_CASE("scalers: a row vector is one series") {
+  Eigen::RowVectorXd row(4);
+  row << 1, 3, 1, 3;
+  StandardScaler scaler;
+  const Matrix<double> scaled = scaler.fit(row).transform(row);
+  CHECK(scaler.features() == 1);
+  CHECK(scaled.rows() == 1);
+  CHECK(scaled.cols() == 4);
+  CHECK(scaled(0, 1) == 1);
+  CHECK(scaler.inverse_transform(scaled.row(0)) == row);
+  // One step of several features is a row of a matrix, and stays one.
+  Matrix<double> series(4, 2);
+  series << 0, 100, 2, 300, 4, 100, 6, 300;
+  scaler.fit(series);
+  CHECK(scaler.transform(series.row(1))(0, 1) == 1);
+  CHECK(sliding_windows(row, {.length = 3}).size() == 2);
+}
+
+TEST_CASE("scalers: arrays and vectors of vectors are series") {
+  const std::array<float, 3> array{1, 2, 3};
+  const double plain[] = {1, 2, 3};
+  CHECK(StandardScaler().fit(array).means()[0] == 2);
+  CHECK(StandardScaler().fit(plain).means()[0] == 2);
+  CHECK(sliding_windows(plain, {.length = 2})(1, 1, 0) == 3);
+  CHECK(sliding_windows(std::span<const float>(array), {.length = 2})(1, 1, 0) == 3);
+  const std::vector<std::vector<double>> rows{{0, 100}, {2, 300}, {4, 100}};
+  StandardScaler scaler;
+  CHECK(scaler.fit(rows).transform(rows)[1][0] == 0);
+  CHECK(sliding_windows(rows, {.length = 2})(1, 1, 1) == 100);
+  CHECK(contains(error_of([] {
+                   StandardScaler().fit(std::vector<std::vector<double>>{{1, 2}, {1}});
+                 }),
+                 "got 1 at step 1"));
 }
 
 TEST_CASE("scalers: float stays float and is computed in double") {
@@ -143,7 +271,10 @@ TEST_CASE("scalers: made from numbers") {
       reprise::StandardScaler::from_moments(fitted.means(), fitted.standard_deviations()).transform(series) ==
       fitted.transform(series));
   CHECK(reprise::StandardScaler::from_moments({1, 2, 3}, {1, 1, 1}).features() == 3);
+  const auto robust = reprise::RobustScaler::from_ranges({1.0}, {4.0});
+  CHECK(robust.transform(series) == std::vector<double>{0.0, 0.25, 0.75, 2.0});
   const auto refused = [](const std::vector<double>& a, const std::vector<double>& b) {
+    CHECK_THROWS_AS(reprise::RobustScaler::from_ranges(a, b), reprise::Error);
     CHECK_THROWS_AS(reprise::StandardScaler::from_moments(a, b), reprise::Error);
     CHECK_THROWS_AS(reprise::MinMaxScaler::from_ranges(a, b), reprise::Error);
   };

@@ -70,6 +70,27 @@ TEST_CASE("series detector: finds what was planted, and little else") {
   CHECK(false_alarms <= 30);  // of 550
 }
 
+TEST_CASE("series detector: a fault code in the training series blinds nothing, and is named") {
+  const std::vector<double> clean = wave(400);
+  SeriesDetector<float> detector(small());
+  detector.fit(clean);
+  CHECK(detector.report().is_empty());
+  std::vector<double> series = wave(600, 2);
+  for (std::size_t t = 310; t < 320; ++t) series[t] = 100.0;
+  const std::vector<double> expected = detector.scores(series);
+  for (const double code : {-9999.0, 65535.0, 1e12}) {
+    CAPTURE(code);
+    std::vector<double> training = clean;
+    training[150] = code;
+    detector.fit(training);
+    CHECK(detector.report().suspect_values == 1);
+    CHECK(detector.report().suspects.at(0).step == 150);
+    CHECK(detector.report().suspects.at(0).value == code);
+    const std::vector<double> scores = detector.scores(series);
+    CHECK(scores[315] > 0.5 * expected[315]);
+  }
+}
+
 TEST_CASE("series detector: a network alone finds it too") {
   SeriesDetectorOptions options = small();
   options.updates = 300;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sequences.hpp"
+#include "series.hpp"
 #include "visit.hpp"
 
 namespace reprise {
@@ -263,25 +264,19 @@ inline Windows sliding_windows(std::vector<float> series, const WindowOptions& o
 inline Windows sliding_windows(std::vector<double> series, const WindowOptions& options) {
   return detail::make_windows({std::move(series), 1}, options);
 }
-template <typename T, std::size_t Extent>
-  requires std::is_arithmetic_v<T>
-Windows sliding_windows(std::span<T, Extent> series, const WindowOptions& options) {
-  using Stored = std::conditional_t<std::is_same_v<std::remove_const_t<T>, float>, float, double>;
-  return detail::make_windows({std::vector<Stored>(series.begin(), series.end()), 1}, options);
-}
-template <std::integral T>
-Windows sliding_windows(const std::vector<T>& series, const WindowOptions& options) {
-  return sliding_windows(std::span<const T>(series), options);
-}
-
-/// The same over an Eigen matrix (or vector) with one row per time step and one column per feature.
-template <typename Derived>
-Windows sliding_windows(const Eigen::DenseBase<Derived>& series, const WindowOptions& options) {
-  using Stored = std::conditional_t<std::same_as<typename Derived::Scalar, float>, float, double>;
-  std::vector<Stored> values(static_cast<std::size_t>(series.size()));
-  Eigen::Map<Matrix<Stored>>(values.data(), series.cols(), series.rows()) =
-      series.derived().template cast<Stored>().transpose();
-  return detail::make_windows({std::move(values), series.cols()}, options);
+/// The same over any other series (core/series.hpp): integers, spans, arrays, Eigen matrices with a row for
+/// each time step.
+template <SeriesLike S>
+Windows sliding_windows(const S& series, const WindowOptions& options) {
+  using Stored = detail::StoredValue<S>;
+  const auto read = [&](const SeriesView& view) {
+    return detail::make_windows({view.template values<Stored>(), view.features()}, options);
+  };
+  if constexpr (detail::EigenSeries<S>) {
+    return read(detail::eigen_series(series).eval());  // of an expression there may be no single values
+  } else {
+    return read(series);
+  }
 }
 
 namespace detail {

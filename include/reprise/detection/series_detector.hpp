@@ -95,13 +95,19 @@ class SeriesDetector {
   }
 
   /// Trains on a normal series: a vector or span, or an Eigen matrix with a row for each time step and a
-  /// column for each feature. Forgets an earlier fit. Throws, and then stays as it was, on NaN or infinity,
-  /// with fewer than 40 steps, or where three tenths of the series are shorter than a window.
+  /// column for each feature. Values that may be fault codes (`report()` names them) are left out: the value
+  /// before them stands in their place. Forgets an earlier fit. Throws, and then stays as it was, on NaN or
+  /// infinity, with fewer than 40 steps, or where three tenths of the series are shorter than a window.
   template <typename Series>
   SeriesDetector& fit(const Series& training) {
-    const Matrix<double> series = detail::series_matrix(training);
+    Matrix<double> series = detail::series_matrix(training);
     State state;
     state.scaler.fit(series);
+    state.report = state.scaler.report();
+    if (state.report.suspect_values > 0) {
+      detail::hold_suspects(series);
+      state.scaler.fit(series);
+    }
     const Matrix<double> scaled = state.scaler.transform(series);
     state.choice = lengths_for(scaled);
     train(clipped(scaled), state);
@@ -135,6 +141,12 @@ class SeriesDetector {
     require_fitted();
     return state_.choice;
   }
+  /// What was strange about the training series: features that do not vary, and values that may be fault
+  /// codes.
+  const SeriesReport& report() const {
+    require_fitted();
+    return state_.report;
+  }
   /// Points in a patch of windows of this length.
   Index patch(Index length) const { return (length + options_.steps - 1) / options_.steps; }
   const SeriesDetectorOptions& options() const { return options_; }
@@ -162,6 +174,7 @@ class SeriesDetector {
   using Scales = std::array<double, methods>;
   struct State {
     StandardScaler scaler;
+    SeriesReport report;
     WindowLengths choice;
     /// Of length i: number 2 i, which knows the first part, and 2 i + 1, which knows the last.
     std::vector<Member> members;

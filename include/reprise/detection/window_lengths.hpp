@@ -5,13 +5,13 @@
 #include <cmath>
 #include <optional>
 #include <ostream>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "../baselines/pca.hpp"
 #include "../core/sequences.hpp"
+#include "../core/series.hpp"
 #include "../core/windows.hpp"
 #include "../data/scalers.hpp"
 #include "../scores/in_blocks.hpp"
@@ -55,20 +55,14 @@ inline std::ostream& operator<<(std::ostream& out, const WindowLengths& choice) 
 
 namespace detail {
 
-template <SeriesValue T>
-Matrix<double> series_matrix(std::span<const T> series) {
-  Matrix<double> result(static_cast<Index>(series.size()), 1);
-  for (std::size_t t = 0; t < series.size(); ++t)
-    result(static_cast<Index>(t), 0) = static_cast<double>(series[t]);
-  return result;
-}
-template <SeriesValue T>
-Matrix<double> series_matrix(const std::vector<T>& series) {
-  return series_matrix(std::span<const T>(series));
-}
-template <typename Derived>
-Matrix<double> series_matrix(const Eigen::DenseBase<Derived>& series) {
-  return series.derived().template cast<double>();
+/// A row for each step, a column for each feature.
+template <SeriesLike S>
+Matrix<double> series_matrix(const S& series) {
+  if constexpr (EigenSeries<S>) {
+    return SeriesView(eigen_series(series).eval()).matrix();
+  } else {
+    return SeriesView(series).matrix();
+  }
 }
 
 /// A normal series is cut twice: a first part to learn from and the rest to check on, and the other way
