@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "differences.hpp"
 #include "own_kinds.hpp"
 #include "training.hpp"
 
@@ -48,7 +49,7 @@ const std::vector<Arguments>& all_arguments() {
 }
 
 double largest_difference(const Values& a, const Values& b) {
-  return (a.values() - b.values()).cwiseAbs().maxCoeff();
+  return test::largest_difference(a.values(), b.values());
 }
 
 }  // namespace
@@ -67,7 +68,7 @@ TEST_CASE("custom loss: an own squared error is ours, with weights, lengths and 
                                                   expected.view(), given.last_step_features, given.lengths);
     CHECK(std::abs(sum - expected_sum) <= 1e-14 * expected_sum);
     CHECK(largest_difference(gradient, expected) <= 1e-15);
-    CHECK(expected.values().cwiseAbs().maxCoeff() > 0.01);
+    CHECK(test::largest(expected.values().cwiseAbs()) > 0.01);
     std::vector<double> each(batch), expected_each(batch);
     reprise::sample_losses(own, prediction.view(), target.view(), each, given.last_step_features,
                            given.lengths);
@@ -102,10 +103,10 @@ TEST_CASE("custom loss: the gradient is the central difference, also where featu
         value = before - h;
         const double below = sum({});
         value = before;
-        worst = std::max(worst, std::abs(0.4 * (above - below) / (2 * h) - gradient.values().data()[i]));
+        worst = test::larger(worst, std::abs(0.4 * (above - below) / (2 * h) - gradient.values().data()[i]));
       }
       CHECK(worst <= 1e-9);
-      CHECK(gradient.values().cwiseAbs().maxCoeff() > 1e-2);
+      CHECK(test::largest(gradient.values().cwiseAbs()) > 1e-2);
     }
   }
 }
@@ -173,8 +174,8 @@ TEST_CASE_TEMPLATE("custom loss: training with an own squared error is training 
   const auto history = own.fit(windows, options(own::SquaredError{}, 1));
   threaded.fit(windows, options(own::SquaredError{}, 3));
   const double tolerance = sizeof(Scalar) == sizeof(float) ? 2e-5 : 1e-13;
-  CHECK(static_cast<double>((ours.weights() - own.weights()).cwiseAbs().maxCoeff()) <= tolerance);
-  CHECK(static_cast<double>((ours.weights() - start).cwiseAbs().maxCoeff()) > 1e-2);
+  CHECK(test::largest_difference(ours.weights(), own.weights()) <= tolerance);
+  CHECK(test::largest_difference(ours.weights(), start) > 1e-2);
   CHECK(std::abs(history.validation_loss.back() - expected.validation_loss.back()) <=
         tolerance * expected.validation_loss.back());
   CHECK(test::same_bits(own.weights(), threaded.weights()));

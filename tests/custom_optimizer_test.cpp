@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "differences.hpp"
 #include "own_kinds.hpp"
 #include "training.hpp"
 
@@ -75,11 +76,11 @@ TEST_CASE("custom optimizer: an own Adam is ours, with schedule, clip and frozen
         CAPTURE(trainable.size());
         const Result ours = run(reprise::Adam{.learning_rate = rate, .clip = clip}, trainable);
         const Result own = run(own::Adam{.learning_rate = rate, .clip = clip}, trainable);
-        CHECK((own.parameters - ours.parameters).cwiseAbs().maxCoeff() <= 1e-15);
-        CHECK((own.parameters - wiggle(55, 0.5)).cwiseAbs().maxCoeff() > 1e-3);
+        CHECK(test::largest_difference(own.parameters, ours.parameters) <= 1e-15);
+        CHECK(test::largest_difference(own.parameters, wiggle(55, 0.5)) > 1e-3);
         REQUIRE(own.state.custom.size() == 2);
-        CHECK((own.state.custom[0] - ours.state.first).cwiseAbs().maxCoeff() <= 1e-15);
-        CHECK((own.state.custom[1] - ours.state.second).cwiseAbs().maxCoeff() <= 1e-15);
+        CHECK(test::largest_difference(own.state.custom[0], ours.state.first) <= 1e-15);
+        CHECK(test::largest_difference(own.state.custom[1], ours.state.second) <= 1e-15);
         CHECK(own.state.step == 6);
         CHECK(own.state.first.size() + own.state.second.size() + own.state.velocity.size() == 0);
       }
@@ -167,15 +168,15 @@ TEST_CASE_TEMPLATE("custom optimizer: fit(4) and then fit(6) give the bits of fi
   parts.fit(windows, options(6));
   CHECK(test::same_bits(parts.weights(), whole.weights()));
   CHECK(test::same_bits(parts.training_state().moments, whole.training_state().moments));
-  CHECK(parts.training_state().moments.custom[1].minCoeff() >= 0);
-  CHECK(parts.training_state().moments.custom[1].maxCoeff() > 0);
+  CHECK(test::smallest(parts.training_state().moments.custom[1]) >= 0);
+  CHECK(test::largest(parts.training_state().moments.custom[1]) > 0);
 
   reprise::FitOptions ours = options(10);
   ours.optimizer =
       reprise::Adam{.learning_rate = own::Halving{0.02, 9}, .clip = reprise::GlobalClipNorm{0.05}};
   other.fit(windows, ours);
   const double tolerance = sizeof(Scalar) == sizeof(float) ? 1e-4 : 1e-12;
-  CHECK(static_cast<double>((other.weights() - whole.weights()).cwiseAbs().maxCoeff()) <= tolerance);
+  CHECK(test::largest_difference(other.weights(), whole.weights()) <= tolerance);
 }
 
 TEST_CASE("custom optimizer: its moments are rolled back with the parameters") {

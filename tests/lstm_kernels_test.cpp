@@ -70,8 +70,8 @@ TEST_CASE("lstm kernels: tanh and sigmoid are within 5e-7 and keep NaN") {
   // Every 1021st of all floats, infinities and NaN among them; 1021 is prime.
   for (std::uint64_t bits = 0; bits < (std::uint64_t{1} << 32); bits += 1021) {
     const float x = std::bit_cast<float>(static_cast<std::uint32_t>(bits));
-    const float tanh = detail::FastTanh::value(Lanes{} + x)[0];
-    const float sigmoid = detail::FastSigmoid::value(Lanes{} + x)[0];
+    const float tanh = detail::TanhActivation::value(Lanes{} + x)[0];
+    const float sigmoid = detail::SigmoidActivation::value(Lanes{} + x)[0];
     if (std::isnan(x)) {
       kept_nan = kept_nan && std::isnan(tanh) && std::isnan(sigmoid);
       continue;
@@ -87,5 +87,5 @@ TEST_CASE("lstm kernels: tanh and sigmoid are within 5e-7 and keep NaN") {
   CHECK(kept_nan);
   CHECK(within_bounds);
   const float not_a_number = std::numeric_limits<float>::quiet_NaN();
-  CHECK(std::isnan(detail::FastRelu::value(Lanes{} + not_a_number)[0]));
+  CHECK(std::isnan(detail::ReluActivation::value(Lanes{} + not_a_number)[0]));
 }

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <span>
 
+#include <reprise/layers/activations.hpp>
+#include <reprise/layers/initializers.hpp>
 #include <reprise/losses/losses.hpp>
 #include <reprise/optimizers/optimizers.hpp>
 
@@ -62,7 +64,9 @@ struct CrossEntropy {
                     std::span<Scalar> gradient) const {
     const auto wanted = static_cast<std::size_t>(target[0]);
     double largest = static_cast<double>(prediction[0]);
-    for (const Scalar value : prediction) largest = std::fmax(largest, static_cast<double>(value));
+    for (const Scalar value : prediction) {
+      if (static_cast<double>(value) > largest) largest = static_cast<double>(value);
+    }
     double sum = 0.0;
     for (const Scalar value : prediction) sum += std::exp(static_cast<double>(value) - largest);
     for (std::size_t i = 0; i < gradient.size(); ++i) {
@@ -140,6 +144,55 @@ struct Halving {
   static void each_field(Self& self, const Visit& visit) {
     visit("first", self.first);
     visit("steps", self.steps);
+  }
+};
+
+/// tanh(x * steepness)
+struct SteepTanh {
+  static constexpr const char* kind = "steep_tanh";
+  double steepness = 1.0;
+  template <typename Scalar>
+  Scalar value(Scalar x) const {
+    return std::tanh(static_cast<Scalar>(steepness) * x);
+  }
+  template <typename Scalar>
+  Scalar derivative(Scalar y) const {
+    return static_cast<Scalar>(steepness) * (1 - y * y);
+  }
+  void validate() const {
+    if (!(steepness > 0.0)) throw reprise::Error("steep_tanh: expected steepness > 0");
+  }
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("steepness", self.steepness);
+  }
+};
+
+struct Arctan {
+  static constexpr const char* kind = "arctan";
+  template <typename Scalar>
+  Scalar value(Scalar x) const {
+    return std::atan(x);
+  }
+  template <typename Scalar>
+  Scalar derivative(Scalar y) const {
+    return std::cos(y) * std::cos(y);
+  }
+};
+
+/// Uniform in [-width, width), the number of the row added.
+struct Stairs {
+  static constexpr const char* kind = "stairs";
+  double width = 0.5;
+  void operator()(reprise::Matrix<double>& weights, reprise::RandomStream& random) const {
+    for (reprise::Index c = 0; c < weights.cols(); ++c) {
+      for (reprise::Index r = 0; r < weights.rows(); ++r)
+        weights(r, c) += static_cast<double>(r) + width * (2.0 * random.uniform() - 1.0);
+    }
+  }
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("width", self.width);
   }
 };
 

@@ -618,7 +618,7 @@ TEST_CASE("a configuration that cannot be is refused, before memory is taken for
       {"options",
        "/encoder/0/kernel_initializer/kind",
        "magic",
-       {"kernel_initializer.kind: expected a known name"}},
+       {"kernel_initializer.kind: expected a known initialiser or one of the registry"}},
       {"options",
        "/encoder/0/more",
        1,

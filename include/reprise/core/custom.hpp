@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,8 +30,9 @@ class CustomCode {
   virtual void write_fields(FieldWriter& writer) const = 0;
   /// Throws where the user's own `validate() const` does; a type without one accepts all its options.
   virtual void validate() const = 0;
-  /// The user's struct, or null when it is of another type than that whose `identity_of` is given.
-  virtual const void* value_of(const char* identity) const = 0;
+  /// The user's struct, and the `identity_of` its type.
+  virtual const void* value() const = 0;
+  virtual const char* identity() const = 0;
 };
 
 /// Name and options, as they would stand in a program.
@@ -55,9 +57,8 @@ class CustomHolder : public Code {
   void validate() const override {
     if constexpr (requires { value_.validate(); }) value_.validate();
   }
-  const void* value_of(const char* identity) const override {
-    return identity == &identity_of<T> ? &value_ : nullptr;
-  }
+  const void* value() const override { return &value_; }
+  const char* identity() const override { return &identity_of<T>; }
 
  protected:
   T value_;
@@ -77,7 +78,7 @@ class Custom {
   /// The struct that it was made from, or null when that was of another type.
   template <typename T>
   const T* get_if() const {
-    return static_cast<const T*>(code_->value_of(&identity_of<T>));
+    return code_->identity() == &identity_of<T> ? static_cast<const T*>(code_->value()) : nullptr;
   }
   const Code& code() const { return *code_; }
 
@@ -91,6 +92,26 @@ class Custom {
  private:
   std::shared_ptr<const Code> code_;
 };
+
+/// Validates the value, and returns a place where an equal one of the same type stands until the program
+/// ends. It lets small values, which may be constants, point to one of the user's. May be called by several
+/// threads at once.
+template <typename T>
+const T* interned(T value) {
+  value.validate();
+  struct Node {
+    T value;
+    Node* next;
+  };
+  static std::atomic<Node*> first{nullptr};
+  for (const Node* node = first.load(); node != nullptr; node = node->next) {
+    if (node->value.code().identity() == value.code().identity() && node->value == value) return &node->value;
+  }
+  auto* const node = new Node{std::move(value), first.load()};
+  while (!first.compare_exchange_weak(node->next, node)) {
+  }
+  return &node->value;
+}
 
 /// The name of what an alternative of a variant is, one of ours or one of the user's.
 template <typename T>

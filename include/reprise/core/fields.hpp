@@ -85,6 +85,7 @@ class FieldReader {
   virtual double number() = 0;
   virtual std::string text() = 0;
   virtual bool is_nothing() = 0;
+  virtual bool is_object() = 0;
 
   virtual std::size_t array_size() = 0;
   virtual void enter_element(std::size_t index) = 0;

@@ -113,6 +113,7 @@ class JsonFieldReader : public FieldReader {
     return here().get<std::string>();
   }
   bool is_nothing() override { return here().is_null(); }
+  bool is_object() override { return here().is_object(); }
 
   std::size_t array_size() override {
     if (!here().is_array()) refuse("an array");

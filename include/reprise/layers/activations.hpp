@@ -1,32 +1,81 @@
 #pragma once
 
 #include <Eigen/Core>
-#include <algorithm>
 #include <array>
-#include <cmath>
+#include <concepts>
+#include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "../core/error.hpp"
 #include "../core/memory.hpp"
-#include "fast_activations.hpp"
+#include "activation_functions.hpp"
+#include "custom_activation.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
 
-/// The elementwise functions a layer may apply; Keras's names and definitions.
-enum class Activation {
-  linear,
-  relu,
-  tanh,
-  sigmoid,
-  hard_sigmoid,
-  elu,
-  selu,
-  softplus,
-  softsign,
-  leaky_relu
+/// The elementwise function that a layer applies: one with Keras's name and definition, or one of the user's
+/// (see `CustomActivation`). A small value that can be compared and switched over.
+struct Activation {
+  enum class Kind {
+    linear,
+    relu,
+    tanh,
+    sigmoid,
+    hard_sigmoid,
+    elu,
+    selu,
+    softplus,
+    softsign,
+    leaky_relu,
+    custom
+  };
+  static const Activation linear, relu, tanh, sigmoid, hard_sigmoid, elu, selu, softplus, softsign,
+      leaky_relu;
+
+  constexpr Activation() = default;
+  constexpr Activation(Kind which) : kind(which) {}
+  /// By its number among the kinds.
+  template <std::integral Number>
+  explicit constexpr Activation(Number number) : kind(static_cast<Kind>(number)) {}
+  /// From the user's struct, whose `validate() const` is called if it has one; what this makes lives as long
+  /// as the program, once for each name and options.
+  template <typename T>
+    requires(std::is_class_v<T> && !std::same_as<T, Activation>)
+  Activation(T function)
+      : kind(Kind::custom), custom(detail::interned(CustomActivation(std::move(function)))) {}
+
+  constexpr operator Kind() const { return kind; }
+  template <std::integral Number>
+    requires(!std::same_as<Number, bool>)
+  explicit constexpr operator Number() const {
+    return static_cast<Number>(kind);
+  }
+  friend constexpr bool operator==(const Activation& a, const Activation& b) {
+    return a.kind == b.kind && (a.custom == b.custom || *a.custom == *b.custom);
+  }
+
+  /// One of ours is its name, one of the user's an object with its kind and fields.
+  void write(FieldWriter& writer) const;
+  void read(FieldReader& reader);
+
+  Kind kind = Kind::linear;
+  /// Where kind is custom; else null.
+  const CustomActivation* custom = nullptr;
 };
+
+inline constexpr Activation Activation::linear = Kind::linear;
+inline constexpr Activation Activation::relu = Kind::relu;
+inline constexpr Activation Activation::tanh = Kind::tanh;
+inline constexpr Activation Activation::sigmoid = Kind::sigmoid;
+inline constexpr Activation Activation::hard_sigmoid = Kind::hard_sigmoid;
+inline constexpr Activation Activation::elu = Kind::elu;
+inline constexpr Activation Activation::selu = Kind::selu;
+inline constexpr Activation Activation::softplus = Kind::softplus;
+inline constexpr Activation Activation::softsign = Kind::softsign;
+inline constexpr Activation Activation::leaky_relu = Kind::leaky_relu;
 
 /// `reprise::activation::relu` and so on; a namespace of its own, since a value named `tanh` in `reprise`
 /// would hide the function.
@@ -45,126 +94,62 @@ inline constexpr Activation leaky_relu = Activation::leaky_relu;
 
 namespace detail {
 
+/// In the order of the kinds.
 inline constexpr std::array<std::string_view, 10> activation_names = {
     "linear", "relu", "tanh", "sigmoid", "hard_sigmoid", "elu", "selu", "softplus", "softsign", "leaky_relu"};
+static_assert(activation_names.size() == static_cast<std::size_t>(Activation::Kind::custom));
 
-// Klambauer et al., "Self-normalizing neural networks" (2017), as Keras rounds them.
-inline constexpr double selu_alpha = 1.6732632423543772848170429916717;
-inline constexpr double selu_scale = 1.0507009873554804934193349852946;
-inline constexpr double leaky_relu_slope = 0.2;  // PyTorch: 0.01
-
-// The table: for each activation the value f(x), and the derivative written in the *output* y = f(x), since
-// outputs are what the tape keeps.
-// clang-format off
-template <Activation>
-struct ActivationFunction;
-
-template <>
-struct ActivationFunction<Activation::linear> {
-  template <typename S> static S value(S x) { return x; }
-  template <typename S> static S derivative(S) { return S(1); }
-};
-template <>
-struct ActivationFunction<Activation::relu> {
-  template <typename S> static S value(S x) { return x < S(0) ? S(0) : x; }  // NaN stays NaN
-  template <typename S> static S derivative(S y) { return y > S(0) ? S(1) : S(0); }
-};
-template <>
-struct ActivationFunction<Activation::tanh> {
-  template <typename S> static S value(S x) { return std::tanh(x); }
-  template <typename S> static S derivative(S y) { return S(1) - y * y; }
-};
-template <>
-struct ActivationFunction<Activation::sigmoid> {
-  template <typename S> static S value(S x) { return S(1) / (S(1) + std::exp(-x)); }
-  template <typename S> static S derivative(S y) { return y * (S(1) - y); }
-};
-template <>
-struct ActivationFunction<Activation::hard_sigmoid> {  // relu6(x + 3) / 6
-  template <typename S> static S value(S x) { return std::clamp(x + S(3), S(0), S(6)) / S(6); }
-  template <typename S> static S derivative(S y) { return y > S(0) && y < S(1) ? S(1) / S(6) : S(0); }
-};
-template <>
-struct ActivationFunction<Activation::elu> {  // alpha = 1
-  template <typename S> static S value(S x) { return x > S(0) ? x : std::expm1(x); }
-  template <typename S> static S derivative(S y) { return y > S(0) ? S(1) : y + S(1); }
-};
-template <>
-struct ActivationFunction<Activation::selu> {
-  template <typename S> static S value(S x) {
-    return S(selu_scale) * (x > S(0) ? x : S(selu_alpha) * std::expm1(x));
-  }
-  template <typename S> static S derivative(S y) {
-    return y > S(0) ? S(selu_scale) : y + S(selu_scale * selu_alpha);
-  }
-};
-template <>
-struct ActivationFunction<Activation::softplus> {  // log(1 + exp(x)), without overflow
-  template <typename S> static S value(S x) { return std::max(x, S(0)) + std::log1p(std::exp(-std::abs(x))); }
-  template <typename S> static S derivative(S y) { return -std::expm1(-y); }
-};
-template <>
-struct ActivationFunction<Activation::softsign> {  // x / (1 + |x|)
-  template <typename S> static S value(S x) { return x / (S(1) + std::abs(x)); }
-  template <typename S> static S derivative(S y) { return (S(1) - std::abs(y)) * (S(1) - std::abs(y)); }
-};
-template <>
-struct ActivationFunction<Activation::leaky_relu> {
-  template <typename S> static S value(S x) { return x > S(0) ? x : S(leaky_relu_slope) * x; }
-  template <typename S> static S derivative(S y) { return y > S(0) ? S(1) : S(leaky_relu_slope); }
-};
-
-// clang-format on
-
-/// Calls `use` with the ActivationFunction of a value known at run time only: the one switch over the table.
+/// Calls `use` with the functions of a kind known at run time only; not for the user's.
 template <typename Use>
 void with_activation(Activation activation, Use use) {
-  switch (activation) {
-    case Activation::linear: return use(ActivationFunction<Activation::linear>{});
-    case Activation::relu: return use(ActivationFunction<Activation::relu>{});
-    case Activation::tanh: return use(ActivationFunction<Activation::tanh>{});
-    case Activation::sigmoid: return use(ActivationFunction<Activation::sigmoid>{});
-    case Activation::hard_sigmoid: return use(ActivationFunction<Activation::hard_sigmoid>{});
-    case Activation::elu: return use(ActivationFunction<Activation::elu>{});
-    case Activation::selu: return use(ActivationFunction<Activation::selu>{});
-    case Activation::softplus: return use(ActivationFunction<Activation::softplus>{});
-    case Activation::softsign: return use(ActivationFunction<Activation::softsign>{});
-    case Activation::leaky_relu: return use(ActivationFunction<Activation::leaky_relu>{});
+  using Kind = Activation::Kind;
+  switch (activation.kind) {
+    case Kind::linear: return use(LinearActivation{});
+    case Kind::relu: return use(ReluActivation{});
+    case Kind::tanh: return use(TanhActivation{});
+    case Kind::sigmoid: return use(SigmoidActivation{});
+    case Kind::hard_sigmoid: return use(HardSigmoidActivation{});
+    case Kind::elu: return use(EluActivation{});
+    case Kind::selu: return use(SeluActivation{});
+    case Kind::softplus: return use(SoftplusActivation{});
+    case Kind::softsign: return use(SoftsignActivation{});
+    case Kind::leaky_relu: return use(LeakyReluActivation{});
+    case Kind::custom: return;
   }
 }
 
-/// to(r, c) = f(from(r, c)) for rows x cols column-major blocks; `to` may be `from`. tanh and sigmoid, which
-/// stand in every usual LSTM, are vectorised for floats by the rational function of `FastTanh`, sigmoid for
-/// doubles by Eigen.
+template <typename Function, typename Scalar>
+concept HasLanes = std::same_as<Scalar, float> && requires { Function::has_lanes; };
+
+/// to(r, c) = f(from(r, c)) for rows x cols column-major blocks; `to` may be `from`. By lanes where the
+/// function has them; the sigmoid of doubles by Eigen.
 template <typename Scalar>
 void apply_activation(Activation activation, const Scalar* from, Index from_stride, Scalar* to,
                       Index to_stride, Index rows, Index cols) {
-  const auto each_column = [&](auto use) {
-    for (Index c = 0; c < cols; ++c) use(from + c * from_stride, to + c * to_stride);
-  };
-#ifndef REPRISE_PLAIN_KERNELS
-  if constexpr (std::is_same_v<Scalar, float>) {
-    const auto by_lanes = [&](auto f) {
-      each_column([&](const float* in, float* out) {
-        for_lanes<float>(rows, [=](auto at, Index r)
-                                   REPRISE_DETAIL_INLINE { at.store(out + r, f.value(at.load(in + r))); });
-      });
-    };
-    if (activation == Activation::tanh) return by_lanes(FastTanh{});
-    if (activation == Activation::sigmoid) return by_lanes(FastSigmoid{});
-  } else if constexpr (std::is_same_v<Scalar, double>) {
-    using Column = Eigen::Map<Eigen::ArrayXd>;
-    using ConstColumn = Eigen::Map<const Eigen::ArrayXd>;
-    if (activation == Activation::sigmoid) {
-      return each_column(
-          [&](const double* in, double* out) { Column(out, rows) = ConstColumn(in, rows).logistic(); });
-    }
-  }
-#endif
+  const Block<const Scalar> x{from, from_stride};
+  const Block<Scalar> y{to, to_stride};
+  if (activation.custom != nullptr) return activation.custom->code().apply(x, y, rows, cols);
   with_activation(activation, [&](auto f) {
-    each_column([&](const Scalar* in, Scalar* out) {
-      for (Index r = 0; r < rows; ++r) out[r] = f.value(in[r]);
-    });
+#ifndef REPRISE_PLAIN_KERNELS
+    using Function = decltype(f);
+    if constexpr (HasLanes<Function, Scalar>) {
+      for (Index c = 0; c < cols; ++c) {
+        const float* in = from + c * from_stride;
+        float* out = to + c * to_stride;
+        for_lanes<float>(rows, [=](auto at, Index r) REPRISE_DETAIL_INLINE {
+          at.store(out + r, Function::value(at.load(in + r)));
+        });
+      }
+      return;
+    } else if constexpr (std::same_as<Scalar, double> && std::same_as<Function, SigmoidActivation>) {
+      for (Index c = 0; c < cols; ++c) {
+        Eigen::Map<Eigen::ArrayXd>(to + c * to_stride, rows) =
+            Eigen::Map<const Eigen::ArrayXd>(from + c * from_stride, rows).logistic();
+      }
+      return;
+    }
+#endif
+    apply_each(f, x, y, rows, cols);
   });
 }
 
@@ -172,29 +157,49 @@ void apply_activation(Activation activation, const Scalar* from, Index from_stri
 template <typename Scalar>
 void multiply_by_derivative(Activation activation, const Scalar* outputs, Index output_stride,
                             Scalar* gradient, Index gradient_stride, Index rows, Index cols) {
-  with_activation(activation, [&](auto f) {
-    for (Index c = 0; c < cols; ++c) {
-      const Scalar* y = outputs + c * output_stride;
-      Scalar* dy = gradient + c * gradient_stride;
-      for (Index r = 0; r < rows; ++r) dy[r] *= f.derivative(y[r]);
-    }
-  });
+  const Block<const Scalar> y{outputs, output_stride};
+  const Block<Scalar> dy{gradient, gradient_stride};
+  if (activation.custom != nullptr) {
+    return activation.custom->code().multiply_by_derivative(y, dy, rows, cols);
+  }
+  with_activation(activation, [&](auto f) { multiply_each_by_derivative(f, y, dy, rows, cols); });
+}
+
+/// The activation of ours with that name, if there is one.
+inline bool find_activation(std::string_view name, Activation& found) {
+  for (std::size_t i = 0; i < activation_names.size(); ++i) {
+    if (activation_names[i] != name) continue;
+    found = Activation(i);
+    return true;
+  }
+  return false;
 }
 
 }  // namespace detail
 
-/// In the order of the enumerators, as in files.
-constexpr auto enumerator_names(Activation) { return detail::activation_names; }
 inline std::string_view name_of(Activation activation) {
+  if (activation.custom != nullptr) return activation.custom->kind();
   return detail::activation_names[static_cast<std::size_t>(activation)];
 }
 
 /// The activation with Keras's name for it; throws when there is none.
 inline Activation activation_from_name(std::string_view name) {
-  for (std::size_t i = 0; i < detail::activation_names.size(); ++i) {
-    if (detail::activation_names[i] == name) return static_cast<Activation>(i);
-  }
+  Activation activation;
+  if (detail::find_activation(name, activation)) return activation;
   detail::fail("activation", "a known name such as tanh, relu or sigmoid", std::string(name));
+}
+
+inline void Activation::write(FieldWriter& writer) const {
+  custom == nullptr ? writer.text(name_of(*this)) : detail::write_value(writer, *custom);
+}
+inline void Activation::read(FieldReader& reader) {
+  if (!reader.is_object()) {
+    if (!detail::find_activation(reader.text(), *this)) reader.refuse("a known name");
+    return;
+  }
+  reader.begin_object();
+  *this = Activation(detail::read_erased<CustomActivation>(reader, detail::read_kind(reader)));
+  reader.end_object();
 }
 
 }  // namespace REPRISE_ABI

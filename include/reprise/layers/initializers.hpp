@@ -1,13 +1,17 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "../core/lanes.hpp"
 #include "../core/memory.hpp"
 #include "../core/random.hpp"
+#include "custom_initializer.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -25,25 +29,22 @@ struct Initializer {
     he_normal,
     lecun_uniform,
     lecun_normal,
-    orthogonal
+    orthogonal,
+    custom
   };
-  friend constexpr auto enumerator_names(Kind) {
-    return std::array<std::string_view, 10>{"zeros",         "ones",       "constant",  "glorot_uniform",
-                                            "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
-                                            "lecun_normal",  "orthogonal"};
-  }
   Kind kind = Kind::zeros;
   /// The value of `constant`; the gain of `orthogonal`.
   double value = 1.0;
+  /// Where kind is custom; else null.
+  const CustomInitializer* own = nullptr;
 
-  template <typename Self, typename Visit>
-  static void each_field(Self& self, const Visit& visit) {
-    auto& [kind, value] = self;
-    visit("kind", kind);
-    visit("value", value);
+  /// An object with its kind and fields.
+  void write(FieldWriter& writer) const;
+  void read(FieldReader& reader);
+
+  friend constexpr bool operator==(const Initializer& a, const Initializer& b) {
+    return a.kind == b.kind && a.value == b.value && (a.own == b.own || *a.own == *b.own);
   }
-
-  friend bool operator==(const Initializer&, const Initializer&) = default;
 };
 
 namespace initializer {
@@ -61,9 +62,20 @@ inline constexpr Initializer lecun_uniform{Initializer::Kind::lecun_uniform};
 inline constexpr Initializer lecun_normal{Initializer::Kind::lecun_normal};
 /// A matrix whose shorter side is orthonormal: Saxe et al. (2014).
 inline constexpr Initializer orthogonal{Initializer::Kind::orthogonal};
+/// From a struct of the user's, see `CustomInitializer`; what this makes lives as long as the program, once
+/// for each name and options.
+inline Initializer custom(CustomInitializer function) {
+  return {Initializer::Kind::custom, 1.0, detail::interned(std::move(function))};
+}
 }  // namespace initializer
 
 namespace detail {
+
+/// In the order of the kinds.
+inline constexpr std::array<std::string_view, 10> initializer_names = {
+    "zeros",      "ones",      "constant",      "glorot_uniform", "glorot_normal",
+    "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",   "orthogonal"};
+static_assert(initializer_names.size() == static_cast<std::size_t>(Initializer::Kind::custom));
 
 /// Gram-Schmidt on the columns of a column-major matrix, each projected twice so that rounding leaves them
 /// orthogonal; needs rows >= cols.
@@ -132,9 +144,47 @@ void initialize(const Initializer& how, Eigen::Map<Matrix<Scalar>> weights, Rand
       }
       return;
     }
+    case Kind::custom: {
+      Matrix<double> values = Matrix<double>::Zero(weights.rows(), weights.cols());
+      how.own->code().fill(values, random);
+      if (values.rows() != weights.rows() || values.cols() != weights.cols()) {
+        fail(std::string(how.own->kind()),
+             {"an initialiser to keep the size ", weights.rows(), " x ", weights.cols()},
+             {values.rows(), " x ", values.cols()});
+      }
+      weights = values.cast<Scalar>();
+    }
   }
 }
 
 }  // namespace detail
+
+inline std::string_view name_of(const Initializer& initializer) {
+  if (initializer.own != nullptr) return initializer.own->kind();
+  return detail::initializer_names[static_cast<std::size_t>(initializer.kind)];
+}
+
+inline void Initializer::write(FieldWriter& writer) const {
+  if (own != nullptr) return detail::write_value(writer, *own);
+  writer.begin_object(name_of(*this));
+  writer.member("value");
+  writer.number(value);
+  writer.end_object();
+}
+inline void Initializer::read(FieldReader& reader) {
+  reader.begin_object();
+  const std::string name = detail::read_kind(reader);
+  const auto& names = detail::initializer_names;
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) {
+    *this = initializer::custom(detail::read_erased<CustomInitializer>(reader, name));
+  } else {
+    *this = {static_cast<Kind>(found - names.begin())};
+    if (!reader.enter_member("value")) reader.refuse("a member value", "none");
+    value = reader.number();
+    reader.leave();
+  }
+  reader.end_object();
+}
 }  // namespace REPRISE_ABI
 }  // namespace reprise

@@ -74,8 +74,8 @@ void fused_gates_backward(Index H, const float* gates, const float* c_prev, cons
 template <typename Use>
 bool with_fused_gates(Activation activation, Activation recurrent_activation, Use use) {
   if (recurrent_activation != Activation::sigmoid) return false;
-  if (activation == Activation::tanh) return use(FastTanh{}, FastSigmoid{}), true;
-  if (activation == Activation::relu) return use(FastRelu{}, FastSigmoid{}), true;
+  if (activation == Activation::tanh) return use(TanhActivation{}, SigmoidActivation{}), true;
+  if (activation == Activation::relu) return use(ReluActivation{}, SigmoidActivation{}), true;
   return false;
 }
 

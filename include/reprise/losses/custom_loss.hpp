@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "../core/custom.hpp"
-#include "loss_call.hpp"
+#include "detail/loss_call.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

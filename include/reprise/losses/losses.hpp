@@ -12,9 +12,9 @@
 #include "../core/sequences.hpp"
 #include "../core/visit.hpp"
 #include "custom_loss.hpp"
+#include "detail/loss_call.hpp"
 #include "huber.hpp"
 #include "log_cosh.hpp"
-#include "loss_call.hpp"
 #include "mean_absolute_error.hpp"
 #include "mean_squared_error.hpp"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <span>
 
-#include "../core/sequences.hpp"
+#include "../../core/sequences.hpp"
 
 // How a loss goes over the positions of a batch: which of them count, and with which weight. A position is
 // one step of one sample, with all its features.
