@@ -194,6 +194,44 @@ TEST_CASE_TEMPLATE("no allocation in a fit after its first epoch", Scalar, float
   }
 }
 
+TEST_CASE_TEMPLATE("no allocation in a fit of samples of different lengths after its first epoch", Scalar,
+                   float, double) {
+  std::vector<std::vector<double>> sessions;
+  for (std::size_t b = 0; b < 180; ++b) sessions.emplace_back(1 + (7 * b) % 4, 0.3);
+  for (const int threads : {1, 2}) {
+    CAPTURE(threads);
+    Autoencoder<Scalar> model(usual_model(0.2));
+    std::array<long, 64> counts{};
+    std::size_t used = 0;
+    FitOptions options{.epochs = 6,
+                       .batch_size = 70,
+                       .validation_split = 0.2,
+                       .sample_weights = std::vector<double>(180, 0.5),
+                       .threads = threads,
+                       .frozen = {"encoder.1"}};
+    options.callbacks = {Reader{&counts, &used}};
+    model.fit(reprise::padded<Scalar>(sessions), options);
+    REQUIRE(used == 18);
+    for (std::size_t i = 4; i < used; ++i) {
+      CAPTURE(i);
+      CHECK(counts[i] == counts[3]);
+    }
+  }
+}
+
+TEST_CASE("no allocation in a fit of windows over several series to what follows them") {
+  const auto windows = reprise::joined_windows<reprise::Matrix<double>>(
+      {test::wave(90, 2), test::wave(70, 2)}, {.length = 4, .horizon = 4});
+  Autoencoder<float> model(test::small_model(4, 2));
+  std::array<long, 64> counts{};
+  std::size_t used = 0;
+  FitOptions options{.epochs = 4, .batch_size = 70, .threads = 2};
+  options.callbacks = {Reader{&counts, &used}};
+  model.fit(windows, options);
+  REQUIRE(used == 12);
+  for (std::size_t i = 4; i < used; ++i) CHECK(counts[i] == counts[3]);
+}
+
 TEST_CASE_TEMPLATE("no allocation in reconstruct with a workspace", Scalar, float, double) {
   const Autoencoder<Scalar> model(usual_model());
   const Windows windows = test::wave_windows(50, 4);

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <reprise/models/autoencoder.hpp>
-#include <reprise/training/array_source.hpp>
 
 #include "gradient_check.hpp"
 #include "training.hpp"

@@ -4,16 +4,12 @@
 #include <string_view>
 
 #include "../core/joined_windows.hpp"
-#include "../core/snapshot.hpp"
 #include "../layers/decoder_input.hpp"
 #include "../layers/dense.hpp"
 #include "../layers/recurrent_options.hpp"
 #include "../layers/repeat_vector.hpp"
 #include "../layers/reverse.hpp"
-#include "../training/trainer.hpp"
-#include "../training/training_snapshot.hpp"
-#include "inference.hpp"
-#include "summary.hpp"
+#include "chain_model.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -88,26 +84,22 @@ struct AutoencoderOptions {
 /// Or, as Malhotra et al. themselves have it, with a decoder that starts from the encoder's state, makes the
 /// window in reverse order, and sees its previous value: see the options.
 ///
-/// A value: a copy is a model of its own, with the state of its training. All const calls may run at once on
-/// one model from several threads, each with a workspace of its own where one is handed in; fit and writing
-/// parameters must be alone.
+/// A value, whose copies are models of their own; see `ChainModel` for what it shares with other models.
 template <typename Scalar_>
-class Autoencoder {
+class Autoencoder : public ChainModel<Scalar_> {
+  using Base = ChainModel<Scalar_>;
+
  public:
   using Scalar = Scalar_;
 
   /// Throws when sizes are not positive, encoder or decoder is empty, or the decoder's options do not go
   /// together.
   explicit Autoencoder(AutoencoderOptions options)
-      : options_(std::move(options)), network_(build(options_)), weights_(network_.parameters().size()) {
-    network_.initialize(weights_.data(), options_.seed);
-  }
+      : Base(kind, build(options), options.seed), options_(std::move(options)) {}
   /// With these parameters, in the order of `parameters()`, instead of initial ones; throws also when there
   /// are not as many.
   Autoencoder(AutoencoderOptions options, Vector<Scalar> weights)
-      : options_(std::move(options)), network_(build(options_)), weights_(std::move(weights)) {
-    theta();
-  }
+      : Base(kind, build(options), std::move(weights)), options_(std::move(options)) {}
 
   const AutoencoderOptions& options() const { return options_; }
   Index steps() const { return options_.steps; }
@@ -124,29 +116,26 @@ class Autoencoder {
     theta();
     require_padding("fit: windows", source);
     if (options.validation_data) require_padding("fit: validation_data", *options.validation_data);
-    return Trainer<Scalar>(network_, weights_, training_,
-                           [this](SnapshotWriter& writer) { write_snapshot(writer); })
-        .fit(source, std::move(options));
+    return this->train(*this, source, std::move(options));
   }
 
   /// The windows, or other samples' inputs, as the model reproduces them.
   Sequences<Scalar> reconstruct(const Source& source) const {
-    return run(source, whole(), "reconstruct: windows");
+    return run(source, this->all_layers(), "reconstruct: windows");
   }
   Sequences<Scalar> reconstruct(const Sequences<Scalar>& input) const {
-    return detail::infer_sequences(network_, theta(), input, whole(), "reconstruct: input");
+    return detail::infer_sequences(network_, theta(), input, this->all_layers(), "reconstruct: input");
+  }
+  /// The same of samples of different lengths, one a sample, valid steps first; zeros stand behind them.
+  Sequences<Scalar> reconstruct(Sequences<Scalar> input, std::vector<Index> lengths) const {
+    return reconstruct(ArraySource<Scalar>(std::move(input), std::move(lengths)));
   }
   /// The same into memory of the caller; allocates nothing once the workspace has seen a batch of this size,
   /// and does not look for NaN: a window that holds one comes out as NaN, the others as they would without
   /// it.
   void reconstruct(SequenceView<const Scalar> input, SequenceView<Scalar> output,
                    InferenceWorkspace<Scalar>& workspace) const {
-    detail::require_equal_shape("reconstruct: input", network_.input_shape(), input.shape());
-    detail::require_equal_shape("reconstruct: output", network_.output_shape(), output.shape());
-    if (output.batch != input.batch) {
-      detail::fail("reconstruct: output", {input.batch, " windows"}, {output.batch});
-    }
-    network_.infer(theta(), input, output, 0, last(), workspace);
+    detail::infer_views(network_, theta(), input, output, workspace, "reconstruct");
   }
 
   /// The codes of the windows: code_size x batch x 1 step.
@@ -166,7 +155,8 @@ class Autoencoder {
                                    "decode: codes");
   }
 
-  /// Mean loss over the source's samples as `reconstruct` gives them, without dropout or teacher forcing.
+  /// Mean loss over the source's samples as `reconstruct` gives them, without dropout or teacher forcing;
+  /// where samples have lengths, over all their valid steps.
   double evaluate(const Source& source, const EvaluateOptions& options = {}) const {
     theta();
     require_padding("evaluate: windows", source);
@@ -174,37 +164,8 @@ class Autoencoder {
   }
 
   Summary summary() const {
-    Summary result;
-    result.parameters = weights_.size();
-    result.scalar_size = static_cast<Index>(sizeof(Scalar));
-    for (std::size_t l = 0; l < network_.entries().size(); ++l) {
-      const auto& entry = network_.entries()[l];
-      const Index end =
-          l + 1 < network_.entries().size() ? network_.entries()[l + 1].offset : network_.parameters().size();
-      result.rows.push_back(
-          {entry.name, entry.layer.name(), entry.output, l + 1 != encoder_size(), end - entry.offset});
-    }
-    return result;
+    return this->summary_with([&](std::size_t l) { return l + 1 == encoder_size(); });
   }
-
-  /// Names, shapes and places of all tensors: `encoder.0.kernel`, ..., `output.bias`.
-  const ParameterTable& parameters() const { return network_.parameters(); }
-  /// All parameters, in the order of the table. Their number must stay what it is: every call checks it.
-  Vector<Scalar>& weights() { return weights_; }
-  const Vector<Scalar>& weights() const { return weights_; }
-  /// One tensor by name; throws when there is none. A kernel is outputs x inputs, the transpose of Keras's.
-  Eigen::Map<Matrix<Scalar>> parameter(const std::string& name) {
-    const ParameterInfo& info = parameters().at(name);
-    return {weights_.data() + info.offset, info.rows, info.cols};
-  }
-  Eigen::Map<const Matrix<Scalar>> parameter(const std::string& name) const {
-    const ParameterInfo& info = parameters().at(name);
-    return {weights_.data() + info.offset, info.rows, info.cols};
-  }
-
-  /// What a further fit goes on from: optimizer, moments, counters.
-  TrainingState<Scalar>& training_state() { return training_; }
-  const TrainingState<Scalar>& training_state() const { return training_; }
 
   /// All that the model is, for files and whatever else keeps it.
   static constexpr const char* kind = "Autoencoder";
@@ -212,8 +173,7 @@ class Autoencoder {
     theta();
     writer.model(kind);
     writer.section("options", options_);
-    writer.tensors("", parameters(), weights_);
-    detail::write_training(writer, training_, parameters());
+    this->write_values(writer);
   }
   static Autoencoder read_snapshot(SnapshotReader& reader) {
     AutoencoderOptions options;
@@ -222,22 +182,12 @@ class Autoencoder {
     const Index count = build(options).parameters().size();
     reader.require_room(count);
     Autoencoder model(std::move(options), Vector<Scalar>(count));
-    reader.tensors("", model.parameters(), model.weights_);
-    model.training_ = detail::read_training<Scalar>(reader, model.parameters());
+    model.read_values(reader);
     return model;
   }
 
-  /// The layers as a chain, for those who write their own training loop.
-  const Sequential<Scalar>& network() const { return network_; }
-
  private:
-  /// The weights, after a look at their number.
-  const Scalar* theta() const {
-    if (weights_.size() != parameters().size()) {
-      detail::fail("Autoencoder: weights", {parameters().size(), " values"}, {weights_.size()});
-    }
-    return weights_.data();
-  }
+  using Base::network_, Base::weights_, Base::theta;
 
   static Sequential<Scalar> build(AutoencoderOptions& options) {
     Sequential<Scalar> network({options.features, options.steps});
@@ -286,9 +236,11 @@ class Autoencoder {
     }
   }
 
-  /// The decoder would read the padding as a true value in training, and its own guess of it afterwards.
+  /// A decoder that starts with the last step would read padding as a true value in training, and its own
+  /// guess of it afterwards.
   void require_padding(const char* what, const Source& source) const {
     if (options_.decoder_input != DecoderInput::previous_value || !options_.reverse_decoder) return;
+    if (source.has_lengths()) detail::fail(what, "samples that are all full, for such a decoder", "lengths");
     const auto* const joined = source.get_if<JoinedWindows>();
     const auto* const windows = joined != nullptr ? &joined->parts().front() : source.get_if<Windows>();
     if (windows == nullptr || windows->length() % windows->patch() == 0) return;
@@ -300,7 +252,6 @@ class Autoencoder {
   std::size_t encoder_size() const { return options_.encoder.size(); }
   std::size_t last() const { return network_.entries().size(); }
 
-  detail::LayerRange whole() const { return {0, last(), network_.input_shape(), network_.output_shape()}; }
   detail::LayerRange encoder() const { return {0, encoder_size(), network_.input_shape(), {code_size(), 1}}; }
   Sequences<Scalar> run(const Source& source, const detail::LayerRange& layers, const char* what) const {
     detail::require_equal_shape(what, layers.input, source.input_shape());  // before the padding
@@ -309,9 +260,6 @@ class Autoencoder {
   }
 
   AutoencoderOptions options_;
-  Sequential<Scalar> network_;
-  Vector<Scalar> weights_;
-  TrainingState<Scalar> training_;
 };
 
 }  // namespace REPRISE_ABI

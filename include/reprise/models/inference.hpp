@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "../layers/sequential.hpp"
-#include "../training/source.hpp"
+#include "../training/length_order.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -32,7 +32,25 @@ inline void require_equal_shape(const char* what, SequenceShape expected, Sequen
   if (got != expected) fail(what, to_string(expected), to_string(got));
 }
 
-/// What the layers make of each sample's input, in blocks, so that the memory is that of the result.
+/// Copies the sorted columns of a block to the samples that they belong to.
+template <typename Scalar>
+void put_back(const Sequences<Scalar>& block, std::span<const Index> samples, std::span<const Index> lengths,
+              bool has_lengths, Sequences<Scalar>& result) {
+  for (std::size_t column = 0; column < samples.size(); ++column) {
+    const Index end = has_lengths && !lengths.empty() ? lengths[column] : block.steps();
+    for (Index t = 0; t < block.steps(); ++t) {
+      auto to = result.view().step(t).col(samples[column]);
+      if (t < end) {
+        to = block.view().step(t).col(static_cast<Index>(column));
+      } else {
+        to.setZero();
+      }
+    }
+  }
+}
+
+/// What the layers make of each sample's input, in blocks, so that the memory is that of the result. Where
+/// samples have lengths and the output has the input's steps, zeros stand behind a sample's end.
 template <typename Scalar>
 Sequences<Scalar> infer_source(const Sequential<Scalar>& network, const Scalar* theta, const Source& source,
                                const LayerRange& layers, const char* what) {
@@ -44,15 +62,23 @@ Sequences<Scalar> infer_source(const Sequential<Scalar>& network, const Scalar* 
   Sequences<Scalar> input(layers.input.features, 0, 0), targets(unused.features, 0, 0), output;
   SequentialScratch<Scalar> scratch;
   std::vector<Index> numbers(static_cast<std::size_t>(most));
+  LengthOrder order;
   for (Index first = 0; first < source.size(); first += most) {
     const Index count = std::min(most, source.size() - first);
     std::iota(numbers.begin(), numbers.end(), first);
+    std::span<const Index> samples = std::span<const Index>(numbers).first(static_cast<std::size_t>(count));
+    order.set(source, samples);
+    if (order.is_sorted()) samples = order.samples();
     input.resize(layers.input.features, count, layers.input.steps);
     targets.resize(unused.features, count, unused.steps);
     output.resize(layers.output.features, count, layers.output.steps);
-    source.gather(std::span<const Index>(numbers).first(static_cast<std::size_t>(count)), input.view(),
-                  targets.view());
-    network.infer(theta, std::as_const(input).view(), output.view(), layers.first, layers.last, scratch);
+    source.gather(samples, input.view(), targets.view());
+    network.infer(theta, std::as_const(input).view(), output.view(), layers.first, layers.last, scratch,
+                  order.lengths());
+    if (order.is_sorted()) {
+      put_back(output, samples, order.lengths(), layers.output.steps == layers.input.steps, result);
+      continue;
+    }
     for (Index t = 0; t < layers.output.steps; ++t) {
       result.view().step(t).middleCols(first, count) = output.view().step(t);
     }
@@ -83,6 +109,19 @@ Sequences<Scalar> infer_sequences(const Sequential<Scalar>& network, const Scala
   SequentialScratch<Scalar> scratch;
   network.infer(theta, input.view(), output.view(), layers.first, layers.last, scratch);
   return output;
+}
+
+/// All layers, into memory of the caller. `what`: the call that messages name.
+template <typename Scalar>
+void infer_views(const Sequential<Scalar>& network, const Scalar* theta, SequenceView<const Scalar> input,
+                 SequenceView<Scalar> output, SequentialScratch<Scalar>& workspace, const char* what) {
+  const auto require = [&](const char* of, SequenceShape expected, SequenceShape got) {
+    if (got != expected) fail({what, ": ", of}, to_string(expected), to_string(got));
+  };
+  require("input", network.input_shape(), input.shape());
+  require("output", network.output_shape(), output.shape());
+  if (output.batch != input.batch) fail({what, ": output"}, {input.batch, " windows"}, {output.batch});
+  network.infer(theta, input, output, 0, network.entries().size(), workspace);
 }
 
 }  // namespace detail

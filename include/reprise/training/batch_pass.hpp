@@ -6,6 +6,7 @@
 #include "../core/denormals.hpp"
 #include "../layers/sequential.hpp"
 #include "../losses/losses.hpp"
+#include "length_order.hpp"
 #include "source.hpp"
 #include "thread_pool.hpp"
 
@@ -43,8 +44,8 @@ class BatchPass {
         pool_(threads),
         workers_(static_cast<std::size_t>(threads)) {}
 
-  /// Mean loss over the batch, each sample's times its weight (all 1 where `weights` is empty); `gradient` is
-  /// set.
+  /// Mean loss over the batch, each sample's times its weight (all 1 where `weights` is empty); where samples
+  /// have lengths, over all valid positions of the batch. `gradient` is set.
   double loss_and_gradient(const Scalar* theta, const Source& source, std::span<const Index> batch,
                            std::span<const double> weights, const Loss& loss, LayerContext context,
                            Scalar* gradient) {
@@ -55,7 +56,7 @@ class BatchPass {
       grow(next, size);
       gradients_.push_back(std::move(next));
     }
-    const double scale = 1.0 / static_cast<double>(batch.size());
+    const double scale = 1.0 / valid_positions(source, batch);
     pool_.run(groups, [&](Index group, int worker) {
       const FlushDenormals flush;
       Worker& own = workers_[static_cast<std::size_t>(worker)];
@@ -63,15 +64,15 @@ class BatchPass {
       Scalar* sum = group == 0 ? gradient : gradients_[static_cast<std::size_t>(group - 1)].data();
       std::fill_n(sum, size, Scalar(0));
       for (Index shard = group * shards / groups; shard < (group + 1) * shards / groups; ++shard) {
-        const Part part = part_of(shard, batch, weights);
+        const Part part = gather(source, shard, batch, weights, own);
         LayerContext shard_context = context;
         shard_context.first_sample = shard * width_;
-        const SequenceView<const Scalar> target = gather(source, part.batch, own);
+        shard_context.places = own.order.places();
         const SequenceView<const Scalar> output =
             network_->forward(theta, own.tape, own.scratch, shard_context);
-        losses_[static_cast<std::size_t>(shard)] =
-            loss_sum<Scalar>(loss, output, target, part.weights, scale,
-                             network_->output_gradient(own.tape, own.scratch), source.last_step_features());
+        losses_[static_cast<std::size_t>(shard)] = loss_sum<Scalar>(
+            loss, output, part.target, part.weights, scale, network_->output_gradient(own.tape, own.scratch),
+            source.last_step_features(), own.order.target_lengths());
         network_->backward(theta, own.tape, own.scratch, shard_context, sum);
       }
     });
@@ -87,20 +88,21 @@ class BatchPass {
     return total(shards) * scale;
   }
 
-  /// Sum over the samples of their (weighted) losses at inference, without dropout.
+  /// Sum over the samples of their (weighted) losses at inference, without dropout; to be divided by
+  /// `valid_positions`.
   double loss_total(const Scalar* theta, const Source& source, std::span<const Index> batch,
                     std::span<const double> weights, const Loss& loss) {
     const Index shards = prepare(source, batch.size());
     pool_.run(shards, [&](Index shard, int worker) {
       const FlushDenormals flush;
       Worker& own = workers_[static_cast<std::size_t>(worker)];
-      const Part part = part_of(shard, batch, weights);
-      const SequenceView<const Scalar> target = gather(source, part.batch, own);
+      const Part part = gather(source, shard, batch, weights, own);
       const SequenceView<Scalar> output = own.tape.outputs.back();
       network_->infer(theta, own.tape.input, output, 0, static_cast<std::size_t>(network_->size()),
-                      own.scratch);
+                      own.scratch, own.tape.lengths);
       losses_[static_cast<std::size_t>(shard)] =
-          loss_sum<Scalar>(loss, output, target, part.weights, 1.0, {}, source.last_step_features());
+          loss_sum<Scalar>(loss, output, part.target, part.weights, 1.0, {}, source.last_step_features(),
+                           own.order.target_lengths());
     });
     return total(shards);
   }
@@ -111,10 +113,11 @@ class BatchPass {
     SequentialTape<Scalar> tape;
     SequentialScratch<Scalar> scratch;
     Vector<Scalar> targets;  // where they are not the inputs
+    LengthOrder order;
   };
-  /// What belongs to one shard.
+  /// What belongs to one shard, beside the input on the tape.
   struct Part {
-    std::span<const Index> batch;
+    SequenceView<const Scalar> target;
     std::span<const double> weights;
   };
 
@@ -125,29 +128,36 @@ class BatchPass {
     for (Worker& worker : workers_) {
       network_->prepare(worker.tape, std::min(size, width_));
       network_->prepare(worker.scratch, std::min(size, width_));
+      worker.order.reserve(static_cast<std::size_t>(std::min(size, width_)));
       if (source.targets_are_inputs()) continue;
       const SequenceShape target = source.target_shape();
       grow(worker.targets, target.features * target.steps * std::min(size, width_));
     }
     return shards;
   }
-  /// Puts the samples onto the worker's tape; returns their targets.
-  SequenceView<const Scalar> gather(const Source& source, std::span<const Index> samples, Worker& own) {
-    const auto count = static_cast<Index>(samples.size());
+  /// Puts a shard's samples onto the worker's tape, the longest first where their lengths differ.
+  Part gather(const Source& source, Index shard, std::span<const Index> batch,
+              std::span<const double> weights, Worker& own) const {
+    const auto first = static_cast<std::size_t>(shard * width_);
+    const std::size_t size = std::min(static_cast<std::size_t>(width_), batch.size() - first);
+    std::span<const Index> samples = batch.subspan(first, size);
+    if (!weights.empty()) weights = weights.subspan(first, size);
+    own.order.set(source, samples);
+    if (own.order.is_sorted()) {
+      samples = own.order.samples();
+      weights = own.order.sorted(weights);
+    }
+    const auto count = static_cast<Index>(size);
     network_->prepare(own.tape, count);
+    own.tape.lengths = own.order.lengths();
     if (source.targets_are_inputs()) {
       source.gather(samples, own.tape.input, SequenceView<Scalar>());
-      return own.tape.input;
+      return {own.tape.input, weights};
     }
     const SequenceShape shape = source.target_shape();
     const SequenceView<Scalar> targets(own.targets.data(), shape.features, count, shape.steps);
     source.gather(samples, own.tape.input, targets);
-    return targets;
-  }
-  Part part_of(Index shard, std::span<const Index> batch, std::span<const double> weights) const {
-    const auto first = static_cast<std::size_t>(shard * width_);
-    const std::size_t count = std::min(static_cast<std::size_t>(width_), batch.size() - first);
-    return {batch.subspan(first, count), weights.empty() ? weights : weights.subspan(first, count)};
+    return {targets, weights};
   }
   double total(Index shards) const { return std::accumulate(losses_.begin(), losses_.begin() + shards, 0.0); }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "../core/sequences.hpp"
+#include "array_source.hpp"
 
 // Where training gets its samples from. A sample is what goes into a network (its input) and what shall come
 // out (its target); both are sequences. `Windows`, `JoinedWindows` and `ArraySource` are sources, and so is
@@ -177,6 +178,11 @@ class Source {
                   "const`, or one template for float and double");
     if constexpr (DataSource<D>) data_ = std::make_shared<const detail::SourceDataOf<D>>(std::move(data));
   }
+  /// Sequences that a network shall reproduce.
+  template <typename Scalar>
+  Source(Sequences<Scalar> sequences) : Source(ArraySource<Scalar>(std::move(sequences))) {}
+  template <typename Scalar>
+  Source(PaddedSequences<Scalar> sequences) : Source(ArraySource<Scalar>(std::move(sequences))) {}
 
   /// Number of samples.
   Index size() const { return data_->size(); }

@@ -138,7 +138,7 @@ class Training final : private TrainingAccess {
     }
   }
 
-  /// Mean loss over the samples.
+  /// Mean loss over the samples, or where they have lengths over all valid positions.
   double train_epoch() {
     std::iota(order_.begin(), order_.end(), Index{0});
     if (options_.shuffle) {
@@ -147,12 +147,14 @@ class Training final : private TrainingAccess {
     }
     const std::span<const Index> order(order_);
     const auto batch_size = static_cast<std::size_t>(options_.batch_size);
-    double sum = 0.0;
+    double sum = 0.0, positions = 0.0;
     for (std::size_t first = 0; first < order.size() && !stopped_; first += batch_size) {
       const auto batch = order.subspan(first, std::min(batch_size, order.size() - first));
       event_.batch = static_cast<Index>(first / batch_size) + 1;
-      sum += train_batch(batch) * static_cast<double>(batch.size());
-      event_.loss = sum / static_cast<double>(first + batch.size());
+      const double in_batch = valid_positions(source_, batch);
+      sum += train_batch(batch) * in_batch;
+      positions += in_batch;
+      event_.loss = sum / positions;
       if (!options_.callbacks.empty()) call_back(TrainingStage::batch_end);
     }
     return event_.loss;
@@ -194,16 +196,17 @@ class Training final : private TrainingAccess {
   double validation_loss() {
     const bool weighted = options_.validation_split > 0.0;
     order_.resize(static_cast<std::size_t>(std::max(options_.batch_size, train_size_)));
-    double sum = 0.0;
+    double sum = 0.0, positions = 0.0;
     for (Index first = first_to_validate_; first < validation_->size(); first += options_.batch_size) {
       const Index count = std::min(options_.batch_size, validation_->size() - first);
       std::iota(order_.begin(), order_.begin() + count, first);
       const auto batch = std::span<const Index>(order_).first(static_cast<std::size_t>(count));
       sum += pass_.loss_total(theta_.data(), *validation_, batch,
                               weighted ? weights_of(batch) : std::span<const double>{}, options_.loss);
+      positions += valid_positions(*validation_, batch);
     }
     order_.resize(static_cast<std::size_t>(train_size_));
-    const double loss = sum / static_cast<double>(validation_->size() - first_to_validate_);
+    const double loss = sum / positions;
     if (!std::isfinite(loss)) stop_not_finite("the validation loss", loss);
     return loss;
   }
@@ -304,7 +307,8 @@ void require_parameters(const Sequential<Scalar>& network, const Vector<Scalar>&
 
 }  // namespace detail
 
-/// Mean loss over a source's samples at inference, without dropout or teacher forcing. Throws `Error` where
+/// Mean loss over a source's samples at inference, without dropout or teacher forcing; where samples have
+/// lengths, over all valid positions. Throws `Error` where
 /// source, parameters or options do not fit.
 template <typename Scalar>
 double evaluate(const Sequential<Scalar>& network, const Vector<Scalar>& parameters,
@@ -316,14 +320,15 @@ double evaluate(const Sequential<Scalar>& network, const Vector<Scalar>& paramet
   validate(options.loss);
   detail::BatchPass<Scalar> pass(network, options.threads);
   std::vector<Index> numbers(static_cast<std::size_t>(std::min(options.batch_size, source.size())));
-  double sum = 0.0;
+  double sum = 0.0, positions = 0.0;
   for (Index first = 0; first < source.size(); first += options.batch_size) {
     const auto count = static_cast<std::size_t>(std::min(options.batch_size, source.size() - first));
     std::iota(numbers.begin(), numbers.end(), first);
-    sum += pass.loss_total(parameters.data(), source, std::span<const Index>(numbers).first(count), {},
-                           options.loss);
+    const auto batch = std::span<const Index>(numbers).first(count);
+    sum += pass.loss_total(parameters.data(), source, batch, {}, options.loss);
+    positions += detail::valid_positions(source, batch);
   }
-  return sum / static_cast<double>(source.size());
+  return sum / positions;
 }
 
 /// The training loop over any chain of layers: what `Autoencoder::fit` does for its own.
