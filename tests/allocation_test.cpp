@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <reprise/layers/bidirectional.hpp>
+#include <reprise/layers/gru.hpp>
 #include <reprise/layers/lstm_stream.hpp>
 #include <reprise/models/autoencoder.hpp>
 #include <reprise/streams/dspot.hpp>
@@ -300,6 +302,41 @@ TEST_CASE_TEMPLATE("no allocation with any kind of decoder, in training or in re
     };
     CHECK(allocations_of(once) > 0);
     CHECK(allocations_of(once) == 0);
+  }
+}
+
+TEST_CASE_TEMPLATE("no allocation with GRU and bidirectional layers, in training or in reconstruct", Scalar,
+                   float, double) {
+  using reprise::GruOptions;
+  const Windows windows = test::wave_windows(93, 5, 3);
+  const reprise::Source source(windows);
+  const auto batch = test::numbers(0, windows.size());
+  for (const double dropout : {0.0, 0.2}) {
+    for (const bool reset_after : {true, false}) {
+      const GruOptions gru{.units = 6, .dropout = dropout, .reset_after = reset_after};
+      const reprise::AutoencoderOptions options{
+          .steps = 5,
+          .features = 3,
+          .encoder = {reprise::BidirectionalOptions{.layer = gru}, gru},
+          .decoder = {gru, reprise::BidirectionalOptions{.layer = reprise::LstmOptions{.units = 4},
+                                                         .merge_mode = reprise::MergeMode::mul}}};
+      const Autoencoder<Scalar> model(options);
+      reprise::Vector<Scalar> gradient = model.weights();
+      reprise::detail::BatchPass<Scalar> pass(model.network(), 2);
+      Sequences<Scalar> x(3, windows.size(), 5), y = x, one(3, 1, 5), result = one;
+      one.values().setConstant(Scalar(0.5));
+      reprise::InferenceWorkspace<Scalar> workspace;
+      const auto once = [&] {
+        pass.loss_and_gradient(model.weights().data(), source, batch, {}, reprise::Huber{}, {},
+                               gradient.data());
+        pass.loss_total(model.weights().data(), source, batch, {}, reprise::Huber{});
+        windows.gather<Scalar>(batch, x.view());
+        model.reconstruct(std::as_const(x).view(), y.view(), workspace);
+        model.reconstruct(std::as_const(one).view(), result.view(), workspace);
+      };
+      CHECK(allocations_of(once) > 0);
+      CHECK(allocations_of(once) == 0);
+    }
   }
 }
 

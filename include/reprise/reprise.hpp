@@ -7,6 +7,7 @@
 #include "data/scalers.hpp"
 #include "evaluation/event_table.hpp"
 #include "evaluation/metrics.hpp"
+#include "layers/bidirectional.hpp"
 #include "layers/dropout.hpp"
 #include "layers/gru.hpp"
 #include "layers/lstm_stream.hpp"

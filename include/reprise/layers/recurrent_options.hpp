@@ -13,14 +13,30 @@
 namespace reprise {
 inline namespace REPRISE_ABI {
 
+namespace detail {
+
+/// Options that hold those of another recurrent layer, as `BidirectionalOptions` do, and pass on what is
+/// asked of them.
+template <typename O>
+concept WrapsRecurrentOptions = requires(O options, const O read) {
+  { read.return_sequences() } -> std::same_as<bool>;
+  { read.go_backwards() } -> std::same_as<bool>;
+  options.set_return_sequences(false);
+  options.set_go_backwards(false);
+};
+
+}  // namespace detail
+
 /// The options of a recurrent layer, as `RecurrentOptions` takes them: a struct such as `LstmOptions` that
 /// says in `Layer<Scalar>` which layer it makes, from a number of input features and itself; whether it
-/// returns the state after each step; and in which direction it reads. It has a `kind`, the name that files
-/// know it by, and can be compared with ==.
+/// returns the state after each step; and in which direction it reads. Options that hold those of another
+/// layer have functions instead of these two fields, as `RecurrentOptions` itself has. It has a `kind`, the
+/// name that files know it by, and can be compared with ==.
 template <typename O>
-concept RecurrentLayerOptions = requires(O options) {
-  { options.return_sequences } -> std::same_as<bool&>;
-  { options.go_backwards } -> std::same_as<bool&>;
+concept RecurrentLayerOptions = (detail::WrapsRecurrentOptions<O> || requires(O options) {
+                                  { options.return_sequences } -> std::same_as<bool&>;
+                                  { options.go_backwards } -> std::same_as<bool&>;
+                                }) && requires {
   typename O::template Layer<float>;
   { O::kind } -> std::convertible_to<std::string_view>;
 };
@@ -60,12 +76,14 @@ class RecurrentOptions {
     }
   }
 
-  bool return_sequences() const { return other_ ? other_->flags().return_sequences : lstm_.return_sequences; }
-  bool go_backwards() const { return other_ ? other_->flags().go_backwards : lstm_.go_backwards; }
+  bool return_sequences() const { return other_ ? other_->return_sequences() : lstm_.return_sequences; }
+  bool go_backwards() const { return other_ ? other_->go_backwards() : lstm_.go_backwards; }
   void set_return_sequences(bool value) {
-    (other_ ? other_->flags().return_sequences : lstm_.return_sequences) = value;
+    other_ ? other_->set_return_sequences(value) : void(lstm_.return_sequences = value);
   }
-  void set_go_backwards(bool value) { (other_ ? other_->flags().go_backwards : lstm_.go_backwards) = value; }
+  void set_go_backwards(bool value) {
+    other_ ? other_->set_go_backwards(value) : void(lstm_.go_backwards = value);
+  }
 
   /// The layer, for an input of so many features. Throws where its options cannot be.
   template <typename Scalar>
@@ -108,10 +126,6 @@ class RecurrentOptions {
   template <typename O>
   static constexpr char type_mark = 0;
 
-  struct Flags {
-    bool& return_sequences;
-    bool& go_backwards;
-  };
   struct Interface {
     virtual ~Interface() = default;
     virtual const char* type() const = 0;
@@ -119,7 +133,10 @@ class RecurrentOptions {
     virtual void write_fields(FieldWriter& writer) const = 0;
     virtual std::unique_ptr<Interface> copy() const = 0;
     virtual bool equals(const Interface& same_type) const = 0;
-    virtual Flags flags() = 0;
+    virtual bool return_sequences() const = 0;
+    virtual bool go_backwards() const = 0;
+    virtual void set_return_sequences(bool value) = 0;
+    virtual void set_go_backwards(bool value) = 0;
     virtual AnyLayer<float> make(Index inputs, float) const = 0;
     virtual AnyLayer<double> make(Index inputs, double) const = 0;
   };
@@ -133,7 +150,34 @@ class RecurrentOptions {
     bool equals(const Interface& same_type) const override {
       return options == static_cast<const Holder&>(same_type).options;
     }
-    Flags flags() override { return {options.return_sequences, options.go_backwards}; }
+    bool return_sequences() const override {
+      if constexpr (detail::WrapsRecurrentOptions<O>) {
+        return options.return_sequences();
+      } else {
+        return options.return_sequences;
+      }
+    }
+    bool go_backwards() const override {
+      if constexpr (detail::WrapsRecurrentOptions<O>) {
+        return options.go_backwards();
+      } else {
+        return options.go_backwards;
+      }
+    }
+    void set_return_sequences(bool value) override {
+      if constexpr (detail::WrapsRecurrentOptions<O>) {
+        options.set_return_sequences(value);
+      } else {
+        options.return_sequences = value;
+      }
+    }
+    void set_go_backwards(bool value) override {
+      if constexpr (detail::WrapsRecurrentOptions<O>) {
+        options.set_go_backwards(value);
+      } else {
+        options.go_backwards = value;
+      }
+    }
     AnyLayer<float> make(Index inputs, float) const override {
       return typename O::template Layer<float>(inputs, options);
     }
