@@ -29,8 +29,13 @@ const Derived& eigen_series(const Eigen::DenseBase<Derived>& series) {
 template <typename S>
 concept EigenSeries = requires(const S& series) { eigen_series(series); };
 
+/// Characters are numbers to C++, but a text is no series.
 template <typename S>
-concept NumberRange = !EigenSeries<S> && requires(const S& series) {
+concept TextLike = requires { typename S::traits_type; } ||
+                   (std::is_array_v<S> && std::same_as<std::remove_cv_t<std::remove_extent_t<S>>, char>);
+
+template <typename S>
+concept NumberRange = !EigenSeries<S> && !TextLike<S> && requires(const S& series) {
   std::data(series);
   std::size(series);
 } && std::is_arithmetic_v<std::remove_cvref_t<decltype(*std::data(std::declval<const S&>()))>>;
