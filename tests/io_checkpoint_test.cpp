@@ -112,11 +112,4 @@ TEST_CASE("checkpoint: what cannot be is refused") {
                        "ModelCheckpoint: expected every > 0, got 0", Error);
   CHECK_THROWS_AS(fit({.path = directory / "none/x"}), FileError);
   CHECK(directory.files() == 0);
-
-  const Sequential<float> network = model.network();
-  Vector<float> parameters = model.weights();
-  TrainingState<float> state;
-  CHECK_THROWS_AS(Trainer<float>(network, parameters, state)
-                      .fit(some_windows(), {.callbacks = {ModelCheckpoint{.path = directory / "x"}}}),
-                  Error);
 }

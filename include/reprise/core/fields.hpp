@@ -185,6 +185,29 @@ void read_fields(FieldReader& reader, T& value) {
   }
 }
 
+/// A type may have a `validate() const` that throws when its fields cannot be.
+template <typename T>
+void validate_value(const T& value) {
+  if constexpr (requires { value.validate(); }) value.validate();
+}
+
+/// How a `Custom` is made of a T whose fields a reader gives.
+template <typename Custom>
+struct MakeRegistered {
+  template <typename T>
+  static constexpr std::string_view kind() {
+    return T::kind;
+  }
+  /// `given`: what the caller of `Registry::read` knows.
+  template <typename T>
+  static void make(FieldReader& reader, const void*, std::optional<Custom>& result) {
+    T value{};
+    read_fields(reader, value);
+    validate_value(value);
+    result.emplace(std::move(value));
+  }
+};
+
 }  // namespace detail
 
 /// Which values of the user's own types a file may hold: layers, losses, optimizers and so on. A file that
@@ -192,14 +215,12 @@ void read_fields(FieldReader& reader, T& value) {
 class Registry {
  public:
   /// Lets a `T` stand where a `Custom` may stand, such as `add<CustomLoss, MyLoss>()`. T has a `kind`, can be
-  /// made without arguments, and lists its fields if it has any. The last type of a kind counts.
+  /// made without arguments, and lists its fields if it has any; what its `validate() const` refuses, if it
+  /// has one, is refused. The last type of a kind counts.
   template <typename Custom, typename T>
   Registry& add() {
-    return add<Custom>(T::kind, [](FieldReader& reader, const void*, std::optional<Custom>& result) {
-      T value{};
-      detail::read_fields(reader, value);
-      result.emplace(std::move(value));
-    });
+    using Maker = detail::MakeRegistered<Custom>;
+    return add<Custom>(std::string(Maker::template kind<T>()), Maker::template make<T>);
   }
 
   /// Also what another registry knows, which must live as long; what stands here goes first.
@@ -212,7 +233,7 @@ class Registry {
   using Make = void (*)(FieldReader& reader, const void* given, std::optional<Custom>& result);
   /// With a function that reads the fields and makes the value. `given` is what the caller of `read` knows.
   template <typename Custom>
-  Registry& add(std::string kind, Make<Custom> make) {
+  Registry& add(std::string kind, std::type_identity_t<Make<Custom>> make) {
     entries_.push_back({&identity<Custom>, std::move(kind), reinterpret_cast<void (*)()>(make)});
     return *this;
   }

@@ -23,6 +23,7 @@ inline namespace REPRISE_ABI {
 /// A model that hands over all that it is, and is made again from it (see core/snapshot.hpp).
 template <typename Model>
 concept SnapshotModel = requires(const Model& model, SnapshotWriter& writer, SnapshotReader& reader) {
+  typename Model::Scalar;
   { Model::kind } -> std::convertible_to<const char*>;
   model.write_snapshot(writer);
   { Model::read_snapshot(reader) } -> std::same_as<Model>;
@@ -67,7 +68,7 @@ template <SnapshotModel Model>
 Model load(const std::filesystem::path& path, const Registry& registry = {}) {
   return detail::with_file_errors(path, [&] {
     Registry known;
-    known.include(registry).include(detail::known_kinds<Model>());
+    known.include(registry).include(detail::known_kinds<typename Model::Scalar>());
     detail::SnapshotFileReader reader(path, Model::kind, known);
     Model model = Model::read_snapshot(reader);
     reader.require_all_read();

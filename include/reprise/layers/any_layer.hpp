@@ -6,6 +6,7 @@
 
 #include "../core/memory.hpp"
 #include "layer.hpp"
+#include "layer_fields.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -104,6 +105,11 @@ class AnyLayer {
     layer_->backward(x, y, dy, dx, call);
   }
 
+  /// What files call the layer, and its fields there; empty where files have no name for it.
+  static constexpr const char* category = "layer";
+  std::string_view kind() const { return layer_->kind(); }
+  void write_fields(FieldWriter& writer) const { layer_->write_fields(writer); }
+
   /// The layer as what it was made of; null where that was another type.
   template <typename L>
   const L* get_if() const {
@@ -119,6 +125,8 @@ class AnyLayer {
     virtual ~Interface() = default;
     virtual const char* type() const = 0;
     virtual std::string name() const = 0;
+    virtual std::string_view kind() const = 0;
+    virtual void write_fields(FieldWriter& writer) const = 0;
     virtual SequenceShape output_shape(SequenceShape in) const = 0;
     virtual void add_parameters(ParameterTable& table, const std::string& prefix) const = 0;
     virtual void initialize(Scalar* theta, RandomStream& random) const = 0;
@@ -138,6 +146,8 @@ class AnyLayer {
 
     const char* type() const override { return &type_mark<L>; }
     std::string name() const override { return layer.name(); }
+    std::string_view kind() const override { return detail::layer_kind<L>(); }
+    void write_fields(FieldWriter& writer) const override { detail::write_layer_fields(writer, layer); }
     SequenceShape output_shape(SequenceShape in) const override { return layer.output_shape(in); }
     void add_parameters(ParameterTable& table, const std::string& prefix) const override {
       layer.add_parameters(table, prefix);

@@ -18,9 +18,10 @@ class CodelessInput : public LayerDefaults<Scalar_> {
   using Output = SequenceView<Scalar>;
   using Call = LayerCall<Scalar>;
 
-  CodelessInput(const char* name, SequenceShape output) : name_(name), output_(output) {
-    require_positive(output.steps, name, "steps");
-    require_positive(output.features, name, "features");
+  CodelessInput(const char* name, SequenceShape output) : name_(name), output_(output) { validate(); }
+  void validate() const {
+    require_positive(output_.steps, name_, "steps");
+    require_positive(output_.features, name_, "features");
   }
 
   const char* name() const { return name_; }
@@ -33,7 +34,7 @@ class CodelessInput : public LayerDefaults<Scalar_> {
     if (dx.data != nullptr) std::fill_n(dx.data, dx.size(), Scalar(0));
   }
 
- private:
+ protected:
   const char* name_;
   SequenceShape output_;
 };
@@ -48,7 +49,13 @@ class Zeros : public detail::CodelessInput<Scalar> {
   using typename detail::CodelessInput<Scalar>::Output;
   using typename detail::CodelessInput<Scalar>::Call;
 
+  static constexpr const char* kind = "Zeros";
+
   explicit Zeros(Index steps) : detail::CodelessInput<Scalar>("Zeros", {1, steps}) {}
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("steps", self.output_.steps);
+  }
 
   void forward(Input, Output y, const Call&) const { std::fill_n(y.data, y.size(), Scalar(0)); }
 };
@@ -67,9 +74,17 @@ class PreviousValue : public detail::CodelessInput<Scalar> {
   using typename detail::CodelessInput<Scalar>::Output;
   using typename detail::CodelessInput<Scalar>::Call;
 
+  static constexpr const char* kind = "PreviousValue";
+
   /// `window`: of the network's input. `reversed`: the decoder's first step is the window's last.
   PreviousValue(SequenceShape window, bool reversed)
       : detail::CodelessInput<Scalar>("PreviousValue", window), reversed_(reversed) {}
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("features", self.output_.features);
+    visit("steps", self.output_.steps);
+    visit("reversed", self.reversed_);
+  }
 
   LayerTraits traits() const {
     return {.lengths = reversed_ ? Lengths::refused : Lengths::dropped,

@@ -10,6 +10,7 @@ inline namespace REPRISE_ABI {
 
 /// A dense layer's configuration, in Keras's names and defaults.
 struct DenseOptions {
+  static constexpr const char* kind = "Dense";
   /// Features of the output. Must be given.
   Index units = 0;
   Activation activation = activation::linear;

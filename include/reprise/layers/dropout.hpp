@@ -16,7 +16,14 @@ class Dropout : public LayerDefaults<Scalar_> {
   using Output = SequenceView<Scalar>;
   using Call = LayerCall<Scalar>;
 
-  explicit Dropout(double rate) : rate_(rate) { detail::require_rate(rate, "Dropout", "rate"); }
+  static constexpr const char* kind = "Dropout";
+
+  explicit Dropout(double rate) : rate_(rate) { validate(); }
+  void validate() const { detail::require_rate(rate_, "Dropout", "rate"); }
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("rate", self.rate_);
+  }
 
   double rate() const { return rate_; }
   const char* name() const { return "Dropout"; }

@@ -16,8 +16,13 @@ class RepeatVector : public LayerDefaults<Scalar_> {
   using Output = SequenceView<Scalar>;
   using Call = LayerCall<Scalar>;
 
-  explicit RepeatVector(Index steps) : steps_(steps) {
-    detail::require_positive(steps, "RepeatVector", "steps");
+  static constexpr const char* kind = "RepeatVector";
+
+  explicit RepeatVector(Index steps) : steps_(steps) { validate(); }
+  void validate() const { detail::require_positive(steps_, "RepeatVector", "steps"); }
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("steps", self.steps_);
   }
 
   Index steps() const { return steps_; }

@@ -15,6 +15,7 @@ class Reverse : public LayerDefaults<Scalar_> {
   using Output = SequenceView<Scalar>;
   using Call = LayerCall<Scalar>;
 
+  static constexpr const char* kind = "Reverse";
   const char* name() const { return "Reverse"; }
   LayerTraits traits() const { return {.lengths = Lengths::kept}; }
 

@@ -55,6 +55,10 @@ class Sequential {
       detail::fail({"Sequential: ", name}, "an output of at least one step and feature",
                    to_string(entry.output));
     }
+    if (entry.traits.feeds_back != FeedsBack::no && entry.output != input_) {
+      detail::fail({"Sequential: ", name}, {"an output of the network's input, ", to_string(input_)},
+                   to_string(entry.output));
+    }
     require_stepwise(entry);
     ParameterTable parameters = parameters_;
     entry.layer.add_parameters(parameters, name + ".");

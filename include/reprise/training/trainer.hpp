@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "batch_pass.hpp"
+#include "chain.hpp"
 #include "fit.hpp"
 #include "frozen.hpp"
 
@@ -273,8 +274,8 @@ class Training final : private TrainingAccess {
     Eigen::Map<Matrix<Scalar>>(theta_.data() + tensor.offset, tensor.rows, tensor.cols) = converted;
   }
   void write_snapshot(SnapshotWriter& writer) const override {
-    if (!write_snapshot_) fail("write_snapshot", "a model that can be saved", "a chain of layers");
-    write_snapshot_(writer);
+    if (write_snapshot_) return write_snapshot_(writer);
+    Chain<Scalar>::write(writer, network_, theta_, state_);
   }
 
   const Sequential<Scalar>& network_;
@@ -348,7 +349,8 @@ class Trainer {
  public:
   using Scalar = Scalar_;
 
-  /// `write_snapshot`: what `TrainingEvent::write_snapshot` calls, where a model can be saved.
+  /// `write_snapshot`: what `TrainingEvent::write_snapshot` calls; without it, the chain is handed over as
+  /// `Chain` is.
   Trainer(const Sequential<Scalar>& network, Vector<Scalar>& parameters, TrainingState<Scalar>& state,
           WriteSnapshot write_snapshot = {})
       : network_(&network),
