@@ -4,12 +4,15 @@
 
 #include "../core/fields.hpp"
 #include "../layers/any_layer.hpp"
+#include "../layers/bidirectional.hpp"
 #include "../layers/decoder_input.hpp"
 #include "../layers/dense.hpp"
 #include "../layers/dropout.hpp"
+#include "../layers/gru.hpp"
 #include "../layers/lstm.hpp"
 #include "../layers/recurrent_options.hpp"
 #include "../layers/repeat_vector.hpp"
+#include "../layers/reshape.hpp"
 #include "../layers/reverse.hpp"
 
 // The layers that files may hold without a registry of the caller's. A layer that is added to the library is
@@ -24,27 +27,31 @@ void know_recurrent(Registry& known) {
   known.add<AnyLayer<Scalar>, typename Options::template Layer<Scalar>>();
   known.add<RecurrentOptions, Options>();
 }
+/// A layer that lists its own fields: `start` makes one, of which every field is then read.
+template <typename L, typename Start>
+void know_fields(Registry& known, Start) {
+  using Layer = AnyLayer<typename L::Scalar>;
+  known.add<Layer>(L::kind, [](FieldReader& reader, const void*, std::optional<Layer>& made) {
+    made.emplace(read_layer(reader, Start{}()));
+  });
+}
+
+/// All of them. Each is compiled for this scalar, and the recurrent layers for both.
 template <typename Scalar>
 const Registry& known_kinds() {
   static const Registry all = [] {
     using Layer = AnyLayer<Scalar>;
-    using Made = std::optional<Layer>;
     Registry known;
     know_recurrent<Scalar, LstmOptions>(known);
+    know_recurrent<Scalar, GruOptions>(known);
+    know_recurrent<Scalar, BidirectionalOptions>(known);
     known.add<Layer, Dense<Scalar>>();
     known.add<Layer, Reverse<Scalar>>();
-    known.add<Layer>(Dropout<Scalar>::kind, [](FieldReader& reader, const void*, Made& made) {
-      made = read_layer(reader, Dropout<Scalar>(0.0));
-    });
-    known.add<Layer>(RepeatVector<Scalar>::kind, [](FieldReader& reader, const void*, Made& made) {
-      made = read_layer(reader, RepeatVector<Scalar>(1));
-    });
-    known.add<Layer>(Zeros<Scalar>::kind, [](FieldReader& reader, const void*, Made& made) {
-      made = read_layer(reader, Zeros<Scalar>(1));
-    });
-    known.add<Layer>(PreviousValue<Scalar>::kind, [](FieldReader& reader, const void*, Made& made) {
-      made = read_layer(reader, PreviousValue<Scalar>({1, 1}, false));
-    });
+    know_fields<Dropout<Scalar>>(known, [] { return Dropout<Scalar>(0.0); });
+    know_fields<RepeatVector<Scalar>>(known, [] { return RepeatVector<Scalar>(1); });
+    know_fields<Reshape<Scalar>>(known, [] { return Reshape<Scalar>({1, 1}); });
+    know_fields<Zeros<Scalar>>(known, [] { return Zeros<Scalar>(1); });
+    know_fields<PreviousValue<Scalar>>(known, [] { return PreviousValue<Scalar>({1, 1}, false); });
     return known;
   }();
   return all;

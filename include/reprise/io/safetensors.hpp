@@ -6,6 +6,7 @@
 #include <new>
 #include <string>
 
+#include "../models/autoencoder.hpp"
 #include "known_kinds.hpp"
 #include "snapshot_file.hpp"
 

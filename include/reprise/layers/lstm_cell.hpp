@@ -17,7 +17,7 @@ class Lstm;
 
 /// One LSTM layer's configuration, in Keras's names and defaults.
 struct LstmOptions {
-  static constexpr const char* kind = "Lstm";
+  static constexpr const char* kind = "LSTM";
   template <typename Scalar>
   using Layer = Lstm<Scalar>;
 

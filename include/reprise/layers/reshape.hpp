@@ -15,14 +15,24 @@ class Reshape : public LayerDefaults<Scalar_> {
   using Output = SequenceView<Scalar>;
   using Call = LayerCall<Scalar>;
 
-  explicit Reshape(SequenceShape output) : output_(output) {
-    detail::require_positive(output.steps, "Reshape", "steps");
-    detail::require_positive(output.features, "Reshape", "features");
+  static constexpr const char* kind = "Reshape";
+
+  explicit Reshape(SequenceShape output) : output_(output) { validate(); }
+  void validate() const {
+    detail::require_positive(output_.steps, "Reshape", "steps");
+    detail::require_positive(output_.features, "Reshape", "features");
+  }
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("features", self.output_.features);
+    visit("steps", self.output_.steps);
   }
 
   const char* name() const { return "Reshape"; }
   SequenceShape output_shape(SequenceShape in) const {
-    if (in.steps * in.features != output_.steps * output_.features) {
+    const Index values = in.steps * in.features;
+    // Divided, since the product of what a file claims may be too large.
+    if (values % output_.steps != 0 || values / output_.steps != output_.features) {
       detail::fail("Reshape", {"an input of as many values as ", to_string(output_)}, to_string(in));
     }
     return output_;
