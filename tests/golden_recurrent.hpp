@@ -37,7 +37,7 @@ struct MaskedFit {
   std::vector<std::vector<double>> batch_losses;
   std::vector<double> epoch_losses;
   Tensors after;
-  double evaluation = 0;
+  double evaluation = 0, unweighted_evaluation = 0;
   Tensor prediction;  // after training
 };
 
@@ -112,9 +112,10 @@ inline std::vector<RecurrentCase> recurrent_layers(const Json& json) {
 inline std::vector<MaskedFit> masked_fits(const Json& json) {
   std::vector<MaskedFit> result;
   for (const Json& one : at(json, "fits")) {
-    require_known(one, {"layer", "config", "lengths", "x", "y", "sample_weight", "learning_rate",
-                        "batch_size", "epochs", "parameters", "output", "gradient", "batch_losses",
-                        "epoch_losses", "keras_history", "after", "evaluation", "prediction"});
+    require_known(
+        one, {"layer", "config", "lengths", "x", "y", "sample_weight", "learning_rate", "batch_size",
+              "epochs", "parameters", "output", "gradient", "batch_losses", "epoch_losses", "keras_history",
+              "after", "evaluation", "unweighted_evaluation", "prediction"});
     const Json& config = at(one, "config");
     require_known(config, {"units", "activation"});
     MaskedFit fit;
@@ -141,6 +142,7 @@ inline std::vector<MaskedFit> masked_fits(const Json& json) {
     fit.epoch_losses = numbers(one, "epoch_losses");
     fit.after = tensors(one, "after");
     fit.evaluation = number(one, "evaluation");
+    fit.unweighted_evaluation = number(one, "unweighted_evaluation");
     fit.prediction = tensor(one, "prediction");
     result.push_back(std::move(fit));
   }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <numeric>
 #include <reprise/layers/sequential.hpp>
+#include <reprise/training/array_source.hpp>
+#include <reprise/training/trainer.hpp>
 #include <span>
 
 #include "golden_compare.hpp"
@@ -301,5 +303,23 @@ TEST_CASE_TEMPLATE("golden: training under a mask", Scalar, double, float) {
     comparison.check(adam_steps, "evaluation",
                      run.loss_and_gradient(theta, x, y, sorted_batch<Scalar>(fit, 0, x.batch())),
                      fit.evaluation);
+  }
+}
+
+TEST_CASE_TEMPLATE("golden: evaluation under a mask divides by all valid steps", Scalar, double, float) {
+  Comparison<Scalar> comparison("recurrent");
+  for (const golden::MaskedFit& fit : golden::masked_fits(recurrent_file())) {
+    comparison.begin(fit.name);
+    const Sequences<Scalar> x = sequences_of<Scalar>(fit.x), y = sequences_of<Scalar>(fit.y);
+    reprise::Sequential<Scalar> network(x.shape());
+    network.add("recurrent", fit.options.template make<Scalar>(x.features()));
+    network.add("output", reprise::Dense<Scalar>(network.output_shape().features, {.units = 1}));
+    const Vector<Scalar> theta = parameters_of<Scalar>(network.parameters(), fit.after);
+    const reprise::Source source = reprise::ArraySource<Scalar>(x, y, fit.lengths);
+    for (const Index batch_size : {x.batch(), fit.batch_size}) {
+      comparison.check(adam_steps, "evaluation",
+                       reprise::evaluate(network, theta, source, {.batch_size = batch_size}),
+                       fit.unweighted_evaluation);
+    }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <reprise/layers/bidirectional.hpp>
 #include <reprise/layers/gru.hpp>
+#include <reprise/training/array_source.hpp>
 
 #include "gradient_check.hpp"
 #include "training.hpp"
@@ -136,4 +137,36 @@ TEST_CASE("recurrent autoencoders: names of parameters and layers") {
     CHECK(std::any_of(table.begin(), table.end(), [&](const auto& info) { return info.name == name; }));
   }
   CHECK(model.network().entries().front().layer.name() == "Bidirectional(GRU)");
+}
+
+TEST_CASE("recurrent autoencoders: samples of different lengths") {
+  const Windows windows = test::wave_windows(70, 5, 2);
+  reprise::Sequences<float> values(2, 70, 5);
+  windows.gather<float>(test::numbers(0, 70), values.view());
+  std::vector<Index> lengths;
+  for (Index b = 0; b < 70; ++b) {
+    lengths.push_back(1 + (7 * b) % 5);
+    for (Index t = lengths.back(); t < 5; ++t) values.view().step(t).col(b).setConstant(99);
+  }
+  const reprise::Source source = reprise::ArraySource<float>(values, lengths);
+  for (const AutoencoderOptions& options : {gru_model(true, 0.2), gru_model(false, 0.2), mixed_model(0.2)}) {
+    Autoencoder<float> whole(options), parts = whole, threads = whole;
+    whole.fit(source, epochs(6));
+    parts.fit(source, epochs(2));
+    parts.fit(source, epochs(4));
+    CHECK(same_bits(parts.weights(), whole.weights()));
+    threads.fit(source, epochs(6, 3));
+    CHECK(same_bits(threads.weights(), whole.weights()));
+
+    // Each sample is reconstructed as it is alone.
+    const auto output = whole.reconstruct(source);
+    for (const Index b : {0, 1, 2, 3, 4}) {
+      const Index length = lengths[static_cast<std::size_t>(b)];
+      reprise::Sequences<float> one = test::samples_of(values, b, 1);
+      one = whole.reconstruct(reprise::ArraySource<float>(one, {length}));
+      for (Index t = 0; t < length; ++t) {
+        CHECK(relative_difference(output.view().step(t).col(b), one.view().step(t)) < 1e-4);
+      }
+    }
+  }
 }

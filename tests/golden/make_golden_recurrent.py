@@ -341,13 +341,15 @@ def masked_fit(layer, config):
         must_agree("parameters after fit", one, other)
     evaluation = float(model.evaluate(x, y, sample_weight=weights[:, None], batch_size=count, verbose=0))
     must_agree("evaluate", evaluation, loss_of([native(v) for v in after], slice(0, count)))
+    unweighted = float(model.evaluate(x, y, batch_size=count, verbose=0))
+    assert abs(unweighted - evaluation) > 1e-3
     prediction = model.predict(x, verbose=0)
     print(f"masked fit, {layer}: epochs {epoch_losses}, Keras's History {keras_losses}, evaluate {evaluation:.6f}", flush=True)
     return {"layer": layer, "config": {k: config[k] for k in ("units", "activation")}, "lengths": lengths.tolist(), "x": tensor(x),
             "y": tensor(y), "sample_weight": weights.tolist(), "learning_rate": rate, "batch_size": batch_size, "epochs": epochs,
             "parameters": ours(start), "output": tensor(output), "gradient": ours(gradient), "batch_losses": batch_losses,
             "epoch_losses": epoch_losses, "keras_history": keras_losses, "after": ours(after), "evaluation": evaluation,
-            "prediction": tensor(prediction)}
+            "unweighted_evaluation": unweighted, "prediction": tensor(prediction)}
 
 
 def main():
