@@ -94,7 +94,7 @@ TEST_CASE("custom activation: two are equal when name and options are") {
   CHECK(reprise::LstmOptions{.activation = steep} == reprise::LstmOptions{.activation = own::SteepTanh{2.0}});
   CHECK_THROWS_AS(reprise::activation_from_name("arctan"), reprise::Error);
   CHECK(reprise::options_text(reprise::DenseOptions{.units = 3, .activation = steep}) ==
-        "{.units = 3, .activation = steep_tanh{.steepness = 2}, .use_bias = true, .kernel_initializer = "
+        "Dense{.units = 3, .activation = steep_tanh{.steepness = 2}, .use_bias = true, .kernel_initializer = "
         "glorot_uniform{.value = 1}, .bias_initializer = zeros{.value = 1}}");
 }
 

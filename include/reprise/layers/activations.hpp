@@ -121,36 +121,37 @@ void with_activation(Activation activation, Use use) {
 template <typename Function, typename Scalar>
 concept HasLanes = std::same_as<Scalar, float> && requires { Function::has_lanes; };
 
-/// to(r, c) = f(from(r, c)) for rows x cols column-major blocks; `to` may be `from`. By lanes where the
-/// function has them; the sigmoid of doubles by Eigen.
+/// y(r, c) = f(x(r, c)) with one of ours, by lanes where it has them; the sigmoid of doubles by Eigen.
+template <typename Function, typename Scalar>
+void apply_ours([[maybe_unused]] const Function& f, Block<const Scalar> x, Block<Scalar> y, Index rows,
+                Index cols) {
+#ifndef REPRISE_PLAIN_KERNELS
+  for (Index c = 0; c < cols; ++c) {
+    const Scalar* in = x.data + c * x.stride;
+    Scalar* out = y.data + c * y.stride;
+    if constexpr (HasLanes<Function, Scalar>) {
+      for_lanes<Scalar>(rows, [=](auto at, Index r) REPRISE_DETAIL_INLINE {
+        at.store(out + r, Function::value(at.load(in + r)));
+      });
+    } else if constexpr (std::same_as<Scalar, double> && std::same_as<Function, SigmoidActivation>) {
+      Eigen::Map<Eigen::ArrayXd>(out, rows) = Eigen::Map<const Eigen::ArrayXd>(in, rows).logistic();
+    } else {
+      for (Index r = 0; r < rows; ++r) out[r] = f.value(in[r]);
+    }
+  }
+#else
+  apply_each(f, x, y, rows, cols);
+#endif
+}
+
+/// to(r, c) = f(from(r, c)) for rows x cols column-major blocks; `to` may be `from`.
 template <typename Scalar>
 void apply_activation(Activation activation, const Scalar* from, Index from_stride, Scalar* to,
                       Index to_stride, Index rows, Index cols) {
   const Block<const Scalar> x{from, from_stride};
   const Block<Scalar> y{to, to_stride};
   if (activation.custom != nullptr) return activation.custom->code().apply(x, y, rows, cols);
-  with_activation(activation, [&](auto f) {
-#ifndef REPRISE_PLAIN_KERNELS
-    using Function = decltype(f);
-    if constexpr (HasLanes<Function, Scalar>) {
-      for (Index c = 0; c < cols; ++c) {
-        const float* in = from + c * from_stride;
-        float* out = to + c * to_stride;
-        for_lanes<float>(rows, [=](auto at, Index r) REPRISE_DETAIL_INLINE {
-          at.store(out + r, Function::value(at.load(in + r)));
-        });
-      }
-      return;
-    } else if constexpr (std::same_as<Scalar, double> && std::same_as<Function, SigmoidActivation>) {
-      for (Index c = 0; c < cols; ++c) {
-        Eigen::Map<Eigen::ArrayXd>(to + c * to_stride, rows) =
-            Eigen::Map<const Eigen::ArrayXd>(from + c * from_stride, rows).logistic();
-      }
-      return;
-    }
-#endif
-    apply_each(f, x, y, rows, cols);
-  });
+  with_activation(activation, [&](auto f) { apply_ours(f, x, y, rows, cols); });
 }
 
 /// gradient(r, c) *= f'(x) at y(r, c) = f(x).
