@@ -69,6 +69,7 @@ class Sequential {
     }
     entries_.push_back(std::move(entry));
     parameters_ = std::move(parameters);
+    plan_of_one_ = plan_scratch(1);
   }
 
   /// Layer `to` starts from the state in which layer `from` ends, instead of from zeros; each hands over or
@@ -91,6 +92,7 @@ class Sequential {
     }
     entries_[from].sends = entries_[to].receives = state_size_;
     state_size_ += state_of(from);
+    plan_of_one_ = plan_scratch(1);
   }
 
   struct Entry {
@@ -145,7 +147,7 @@ class Sequential {
 
   /// Scratch for passes of up to `batch` samples.
   void prepare(SequentialScratch<Scalar>& scratch, Index batch) const {
-    detail::grow(scratch.memory, carve_scratch(nullptr, batch).size);
+    detail::grow(scratch.memory, plan_scratch(batch).size);
   }
 
   /// From `tape.input` to the output, keeping what `backward` needs. Throws where tape or scratch were not
@@ -169,7 +171,7 @@ class Sequential {
   /// Where `backward` expects the gradient of the output.
   SequenceView<Scalar> output_gradient(const SequentialTape<Scalar>& tape,
                                        SequentialScratch<Scalar>& scratch) const {
-    const Scratch s = carve_scratch(scratch.memory.data(), tape.input.batch);
+    const Scratch s = place(plan_scratch(tape.input.batch), scratch);
     return {s.gradient[size() % 2], output_shape().features, tape.input.batch, output_shape().steps};
   }
 
@@ -201,8 +203,9 @@ class Sequential {
   void infer(const Scalar* theta, SequenceView<const Scalar> in, SequenceView<Scalar> out, std::size_t first,
              std::size_t last, SequentialScratch<Scalar>& scratch,
              std::span<const Index> lengths = {}) const {
-    prepare(scratch, in.batch);
-    const Scratch s = carve_scratch(scratch.memory.data(), in.batch);
+    const ScratchPlan plan = in.batch == 1 ? plan_of_one_ : plan_scratch(in.batch);
+    detail::grow(scratch.memory, plan.size);
+    const Scratch s = place(plan, scratch);
     require_lengths(lengths, in.batch, first, last);
     for (std::size_t l = first; l < last; ++l) {
       const Entry& entry = entries_[l];
@@ -227,7 +230,12 @@ class Sequential {
     Scalar* gradient[2];
     /// As on the tape.
     Scalar* states;
-    Index size;
+  };
+  /// Sizes of its parts, and of the whole.
+  struct ScratchPlan {
+    Index layer = 0;
+    Index values = 0;
+    Index size = 0;
   };
 
   void require_name(const std::string& name) const {
@@ -276,30 +284,30 @@ class Sequential {
         tape.outputs.size() != entries_.size() || tape.outputs.back().shape() != output_shape()) {
       detail::fail("Sequential: tape", "one that was prepared for this network, and is no copy", "another");
     }
-    const Scratch s = carve_scratch(scratch.memory.data(), tape.input.batch);
-    if (scratch.memory.size() < s.size) {
+    const ScratchPlan plan = plan_scratch(tape.input.batch);
+    if (scratch.memory.size() < plan.size) {
       detail::fail("Sequential: scratch",
-                   {s.size, " values, prepared for a batch of ", tape.input.batch, " samples"},
+                   {plan.size, " values, prepared for a batch of ", tape.input.batch, " samples"},
                    {scratch.memory.size()});
     }
-    return s;
+    return place(plan, scratch);
   }
 
-  Scratch carve_scratch(Scalar* memory, Index batch) const {
-    Index layer = 0;
-    Index values = output_shape().features * output_shape().steps * batch;
+  ScratchPlan plan_scratch(Index batch) const {
+    ScratchPlan plan;
+    plan.values = output_shape().features * output_shape().steps * batch;
     for (const Entry& entry : entries_) {
-      layer = std::max(layer, entry.layer.scratch_size(entry.input, batch));
-      values = std::max(values, stored(entry) * batch);
+      plan.layer = std::max(plan.layer, entry.layer.scratch_size(entry.input, batch));
+      plan.values = std::max(plan.values, stored(entry) * batch);
     }
-    detail::Carver<Scalar> carve(memory);
-    Scratch s{};
-    s.layer = carve.take(layer);
-    s.gradient[0] = carve.take(values);
-    s.gradient[1] = carve.take(values);
-    s.states = carve.take(state_size_ * batch);
-    s.size = carve.used();
-    return s;
+    plan.layer = detail::whole_packets(plan.layer);
+    plan.values = detail::whole_packets(plan.values);
+    plan.size = plan.layer + 2 * plan.values + detail::whole_packets(state_size_ * batch);
+    return plan;
+  }
+  static Scratch place(const ScratchPlan& plan, SequentialScratch<Scalar>& scratch) {
+    Scalar* const values = scratch.memory.data() + plan.layer;
+    return {scratch.memory.data(), {values, values + plan.values}, values + 2 * plan.values};
   }
 
   /// Scalars of a sample's output that stand in memory.
@@ -358,6 +366,8 @@ class Sequential {
   std::vector<Entry> entries_;
   ParameterTable parameters_;
   Index state_size_ = 0;  // of a sample
+  /// For the inference of one sample: to plan anew would be a good part of it in a small network.
+  ScratchPlan plan_of_one_;
 };
 
 }  // namespace REPRISE_ABI
