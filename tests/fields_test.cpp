@@ -3,6 +3,7 @@
 #include <array>
 #include <limits>
 #include <reprise/core/fields_text.hpp>
+#include <reprise/models/autoencoder.hpp>
 #include <string>
 
 namespace {
@@ -67,4 +68,23 @@ TEST_CASE("options as text: every kind of field, and a later one where it is not
   CHECK(reprise::options_text(Strong{2.0}) == "Strong{.force = 2}");
   all.choice = Plain{};
   CHECK(reprise::options_text(all.choice) == "Plain{}");
+}
+
+TEST_CASE("options as text: optimizers, losses and layers as they would stand in a program") {
+  using namespace reprise;
+  CHECK(
+      options_text(Optimizer(Sgd{.learning_rate = 0.1, .momentum = 0.5})) ==
+      "Sgd{.convention = keras, .learning_rate = 0.1, .momentum = 0.5, .nesterov = false, .clip = NoClip{}}");
+  CHECK(options_text(RmsProp{.learning_rate = ExponentialDecay{1e-2, 3, 0.9}, .clip = ClipNorm{0.7}}) ==
+        "RmsProp{.convention = keras, .learning_rate = ExponentialDecay{.initial_learning_rate = 0.01, "
+        ".decay_steps = 3, .decay_rate = 0.9, .staircase = false}, .rho = 0.9, .momentum = 0, .epsilon = "
+        "1e-07, "
+        ".centered = false, .clip = ClipNorm{.norm = 0.7}}");
+  CHECK(options_text(Loss(Huber{0.5})) == "Huber{.delta = 0.5}");
+  CHECK(options_text(DenseOptions{.units = 2, .activation = activation::relu}) ==
+        "Dense{.units = 2, .activation = relu, .use_bias = true, .kernel_initializer = glorot_uniform{.value "
+        "= 1}, "
+        ".bias_initializer = zeros{.value = 1}}");
+  const std::string whole = options_text(AutoencoderOptions{.steps = 4, .encoder = {{.units = 3}}});
+  CHECK(whole.find(".steps = 4, .features = 1, .encoder = [") != std::string::npos);
 }
