@@ -115,7 +115,10 @@ void check_inference(const L& layer, Index features) {
       for (const bool padded : {false, true}) {
         CAPTURE(padded);
         if (padded) {
-          for (Index b = 0; b < batch; ++b) run.lengths.push_back(std::max<Index>(1, steps - 1 - 2 * b));
+          for (Index b = 0; b < batch; ++b) {
+            const Index length = steps - 1 - 2 * b;
+            run.lengths.push_back(length < 1 ? 1 : length);
+          }
           RecurrentRun<L>::fill_padding(run.x, run.lengths, std::numeric_limits<Scalar>::quiet_NaN());
         }
         const Matrix<Scalar> output = run.forward_with_states();
