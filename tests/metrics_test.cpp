@@ -43,7 +43,7 @@ TEST_CASE("metrics: a case worked out by hand") {
   CHECK(best.table == table);
 }
 
-TEST_CASE("metrics: labels come as bools, integers, spans") {
+TEST_CASE("metrics: labels come as bools, numbers, spans, arrays") {
   const std::vector<bool> bools{false, true, false, false, false, true};
   const std::vector<unsigned char> bytes{0, 1, 0, 0, 0, 1};
   CHECK(roc_auc(scores, bools) == roc_auc(scores, labels));
@@ -51,6 +51,13 @@ TEST_CASE("metrics: labels come as bools, integers, spans") {
   CHECK(roc_auc(scores, std::span<const int>(labels)) == roc_auc(scores, labels));
   CHECK(roc_auc(scores, {0, 1, 0, 0, 0, 1}) == roc_auc(scores, labels));
   CHECK(confusion_table({0, 1, 1}, {1, 1, 0}) == ConfusionTable{1, 1, 0, 1});
+  const std::vector<double> numbers{0, 1, 0, 0, 0, 1};
+  const std::array<float, 6> floats{0, 1, 0, 0, 0, 1};
+  const int array[] = {0, 1, 0, 0, 0, 1};
+  CHECK(Labels(numbers) == Labels(bools));
+  CHECK(Labels(floats) == Labels(bools));
+  CHECK(Labels(array) == Labels(bools));
+  CHECK(contains(error_of([] { Labels(std::vector<double>{0, 0.5}); }), "0.5 at index 1"));
   CHECK(contains(error_of([] { Labels({0, 1, 2}); }), "2 at index 2"));
   CHECK(contains(error_of([] { Labels({-1, 1}); }), "-1 at index 0"));
 }

@@ -12,12 +12,12 @@ namespace detail {
 
 /// use(what the variant holds), as std::visit, whose tables of functions take far longer to compile than a
 /// few comparisons.
-template <std::size_t I = 0, typename Use, typename Variant>
+template <std::size_t alternative = 0, typename Use, typename Variant>
 decltype(auto) visit(const Use& use, Variant& variant) {
-  if constexpr (I + 1 < std::variant_size_v<std::remove_const_t<Variant>>) {
-    if (variant.index() != I) return detail::visit<I + 1>(use, variant);
+  if constexpr (alternative + 1 < std::variant_size_v<std::remove_const_t<Variant>>) {
+    if (variant.index() != alternative) return detail::visit<alternative + 1>(use, variant);
   }
-  return use(std::get<I>(variant));  // throws, as std::visit does, where it holds nothing
+  return use(std::get<alternative>(variant));  // throws, as std::visit does, where it holds nothing
 }
 
 template <typename T, typename Variant>

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <iterator>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -16,23 +17,25 @@ namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
 
+/// The values may be bools or numbers. `std::vector<bool>` hands out stand-ins for its bools, of a type that
+/// differs between standard libraries, so that the iterator is asked for the type of a value.
 template <typename Range>
 concept LabelRange = requires(const Range& range) {
-  { *range.begin() } -> std::convertible_to<int>;
-  range.end();
-} && std::integral<std::remove_cvref_t<decltype(*std::declval<const Range&>().begin())>>;
+  std::begin(range);
+  std::end(range);
+} && std::is_arithmetic_v<std::iter_value_t<decltype(std::begin(std::declval<const Range&>()))>>;
 
 }  // namespace detail
 
 /// What is known of each score: 1 (true) where it belongs to an outlier, 0 where it is normal. Made from any
-/// vector, span or array of bools or integers; throws on a value that is neither 0 nor 1, with its place.
+/// vector, span or array of bools or numbers; throws on a value that is neither 0 nor 1, with its place.
 class Labels {
  public:
   Labels() = default;
   template <detail::LabelRange Range>
     requires(!std::same_as<Range, Labels>)
   Labels(const Range& labels) {
-    assign(labels.begin(), labels.end());
+    assign(std::begin(labels), std::end(labels));
   }
   Labels(std::initializer_list<int> labels) { assign(labels.begin(), labels.end()); }
 
@@ -64,7 +67,7 @@ class Labels {
   template <typename Iterator>
   void assign(Iterator first, Iterator last) {
     for (; first != last; ++first) {
-      const auto label = *first;
+      const std::iter_value_t<Iterator> label = *first;
       if (label != 0 && label != 1) {
         detail::fail("labels", "0 or 1", {label, " at index ", size()});
       }

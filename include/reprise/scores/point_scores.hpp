@@ -18,6 +18,31 @@
 namespace reprise {
 inline namespace REPRISE_ABI {
 
+namespace detail {
+
+inline std::vector<double> point_scores_from_steps(const WindowGrid& windows,
+                                                   const Eigen::Ref<const Matrix<double>>& step_errors,
+                                                   Aggregate aggregate) {
+  if (step_errors.rows() != windows.windows || step_errors.cols() != windows.length) {
+    fail("point scores", {windows.windows, " windows x ", windows.length, " steps of errors"},
+         {step_errors.rows(), " x ", step_errors.cols()});
+  }
+  for (Index step = 0; step < step_errors.cols(); ++step) {
+    for (Index window = 0; window < step_errors.rows(); ++window) {
+      if (!(step_errors(window, step) >= 0.0)) {
+        fail("point scores", "errors >= 0",
+             {step_errors(window, step), " at window ", window, ", step ", step});
+      }
+    }
+  }
+  if (aggregate == Aggregate::median) {
+    return median_point_scores(windows, [&](Index window, Index step) { return step_errors(window, step); });
+  }
+  return fold_point_scores(windows, step_errors, aggregate);
+}
+
+}  // namespace detail
+
 /// Each window's error first (one number per window, as from `mean_squared_errors`), then aggregated over the
 /// windows that hold the point. Result k belongs to time step windows.start(0) + k. O(points) for mean, max
 /// and min; O(points * length / stride) for the median; memory O(points). Throws when the numbers do not
@@ -37,26 +62,13 @@ inline std::vector<double> point_scores(const WindowGrid& windows, std::span<con
 
 /// The point's own errors first (windows x steps, as from `mean_squared_errors_per_step`), then aggregated
 /// over the windows that hold the point. O(windows * length), memory O(points). Throws as above.
-inline std::vector<double> point_scores(const WindowGrid& windows,
-                                        const Eigen::Ref<const Matrix<double>>& step_errors,
-                                        Aggregate aggregate) {
-  if (step_errors.rows() != windows.windows || step_errors.cols() != windows.length) {
-    detail::fail("point scores", {windows.windows, " windows x ", windows.length, " steps of errors"},
-                 {step_errors.rows(), " x ", step_errors.cols()});
-  }
-  for (Index step = 0; step < step_errors.cols(); ++step) {
-    for (Index window = 0; window < step_errors.rows(); ++window) {
-      if (!(step_errors(window, step) >= 0.0)) {
-        detail::fail("point scores", "errors >= 0",
-                     {step_errors(window, step), " at window ", window, ", step ", step});
-      }
-    }
-  }
-  if (aggregate == Aggregate::median) {
-    return detail::median_point_scores(windows,
-                                       [&](Index window, Index step) { return step_errors(window, step); });
-  }
-  return detail::fold_point_scores(windows, step_errors, aggregate);
+/// A template, since a matrix is also a range of numbers to some standard libraries, and so fits the span
+/// above.
+template <typename Errors>
+  requires(Errors::ColsAtCompileTime != 1)
+std::vector<double> point_scores(const WindowGrid& windows, const Eigen::MatrixBase<Errors>& step_errors,
+                                 Aggregate aggregate) {
+  return detail::point_scores_from_steps(windows, step_errors.derived(), aggregate);
 }
 
 }  // namespace REPRISE_ABI
