@@ -1,3 +1,4 @@
+#include "differences.hpp"
 #include "recurrent_run.hpp"
 
 #include <array>

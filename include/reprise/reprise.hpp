@@ -3,6 +3,7 @@
 // What most programs need, and quick to compile. By name are included: baselines.hpp,
 // scores/mahalanobis.hpp and detection/series_detector.hpp, for the decompositions of matrices in them take
 // longer to compile than all of the rest, and files and formats (io/), which need other libraries.
+#include "core/needs_exceptions.hpp"
 #include "core/version.hpp"
 #include "data/scalers.hpp"
 #include "evaluation/event_table.hpp"

@@ -8,6 +8,14 @@
 #include "text.hpp"
 #include "version.hpp"
 
+#ifndef __cpp_exceptions
+#include "fixed_text.hpp"
+/// A program without exceptions (-fno-exceptions) defines this function, which must not return: wrong use
+/// calls it with the message that an `Error` would have carried, cut after 191 characters. Neither the
+/// message nor the call takes memory from the heap.
+[[noreturn]] void reprise_refused(const char* message);
+#endif
+
 namespace reprise {
 inline namespace REPRISE_ABI {
 
@@ -44,7 +52,8 @@ class Piece {
   Piece(float number) : kind_(Kind::real32), real32_(number) {}
   Piece(std::floating_point auto number) : kind_(Kind::real), real_(static_cast<double>(number)) {}
 
-  std::string string() const;
+  template <typename Result>
+  void append_to(Result& result) const;
 
  private:
   enum class Kind { text, pieces, whole, natural, real, real32 };
@@ -70,9 +79,14 @@ class Text {
   Text(const Text&) = delete;
   Text& operator=(const Text&) = delete;
 
-  [[gnu::cold, gnu::noinline]] std::string string() const {
-    std::string result = only_.string();
-    for (const Piece& piece : pieces_) result += piece.string();
+  template <typename Result>
+  [[gnu::cold, gnu::noinline]] void append_to(Result& result) const {
+    only_.append_to(result);
+    for (const Piece& piece : pieces_) piece.append_to(result);
+  }
+  std::string string() const {
+    std::string result;
+    append_to(result);
     return result;
   }
 
@@ -81,21 +95,40 @@ class Text {
   std::initializer_list<Piece> pieces_;
 };
 
-inline std::string Piece::string() const {
+inline void add_number(std::string& text, long long number) { text += std::to_string(number); }
+inline void add_number(std::string& text, unsigned long long number) { text += std::to_string(number); }
+inline void add_number(std::string& text, double number) { text += number_text(number); }
+inline void add_number(std::string& text, float number) { text += number_text(number); }
+
+template <typename Result>
+void Piece::append_to(Result& result) const {
   switch (kind_) {
-    case Kind::pieces: return pieces_->string();
-    case Kind::whole: return std::to_string(whole_);
-    case Kind::natural: return std::to_string(natural_);
-    case Kind::real: return number_text(real_);
-    case Kind::real32: return number_text(real32_);
-    default: return text_;
+    case Kind::pieces: return pieces_->append_to(result);
+    case Kind::whole: return add_number(result, whole_);
+    case Kind::natural: return add_number(result, natural_);
+    case Kind::real: return add_number(result, real_);
+    case Kind::real32: return add_number(result, real32_);
+    default: result += text_;
   }
 }
 
-/// Throws `Error` with "<place>: expected <expected>, got <got>".
+/// Throws an error with this message; without exceptions it calls the program's `reprise_refused`.
+template <typename Thrown>
+[[noreturn, gnu::cold, gnu::noinline]] void refuse_with(const Text& message) {
+#ifdef __cpp_exceptions
+  throw Thrown(message.string());
+#else
+  FixedText text;
+  message.append_to(text);
+  reprise_refused(text.text());
+#endif
+}
+[[noreturn]] inline void refuse(const Text& message) { refuse_with<Error>(message); }
+[[noreturn]] inline void refuse_file(const Text& message) { refuse_with<FileError>(message); }
+/// Refuses with "<place>: expected <expected>, got <got>".
 [[noreturn, gnu::cold, gnu::noinline]] inline void fail(const Text& place, const Text& expected,
                                                         const Text& got) {
-  throw Error(place.string() + ": expected " + expected.string() + ", got " + got.string());
+  refuse({place, ": expected ", expected, ", got ", got});
 }
 
 template <typename Integer>

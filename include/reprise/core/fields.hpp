@@ -99,7 +99,7 @@ class FieldReader {
 
   [[noreturn]] void refuse(const std::string& expected) const { refuse(expected, shown()); }
   [[noreturn]] void refuse(const std::string& expected, const std::string& got) const {
-    throw FileError(place() + ": expected " + expected + ", got " + got);
+    detail::refuse_file({place(), ": expected ", expected, ", got ", got});
   }
   /// Where the reader stands, and what is there, as a message can show it.
   virtual std::string place() const = 0;

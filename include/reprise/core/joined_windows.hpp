@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "needs_exceptions.hpp"
 #include "windows.hpp"
 
 namespace reprise {

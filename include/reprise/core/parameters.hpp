@@ -34,10 +34,13 @@ class ParameterTable {
  public:
   /// Throws where the sizes cannot be, as those that a damaged file claims.
   void add(std::string name, Index rows, Index cols, bool is_vector) {
-    constexpr double most = 9007199254740992.0;  // 2^53
+    constexpr bool is_wide = sizeof(Index) > 4;
+    constexpr double most = is_wide ? 9007199254740992.0 : 2147483647.0;
     const double size = static_cast<double>(rows) * static_cast<double>(cols);
     if (rows < 0 || cols < 0 || static_cast<double>(size_) + size > most) {
-      detail::fail({"parameter ", name}, "a size, and all sizes together at most 2^53", {rows, " x ", cols});
+      detail::fail({"parameter ", name},
+                   {"a size, and all sizes together at most ", is_wide ? "2^53" : "2^31 - 1"},
+                   {rows, " x ", cols});
     }
     entries_.push_back({std::move(name), rows, cols, is_vector, size_});
     size_ += rows * cols;
@@ -50,7 +53,7 @@ class ParameterTable {
     }
     std::string known;
     for (const ParameterInfo& entry : entries_) known += (known.empty() ? "" : ", ") + entry.name;
-    throw Error("parameter: expected one of " + known + "; got " + name);
+    detail::refuse({"parameter: expected one of ", known, "; got ", name});
   }
 
   /// Number of scalars in all tensors together.

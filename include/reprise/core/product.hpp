@@ -343,14 +343,14 @@ void add_multiples(Scalar* result, Index rows, const Scalar* columns, Index stri
 /// and again and changes the direction each time finds a part of it still in the nearest cache.
 template <typename Scalar>
 void add_vector_product(Scalar* result, const Factor<Scalar>& left, const Scalar* right, bool backwards) {
-  constexpr Index group = 16, small = 4;
+  constexpr Index group = 16, few = 4;
   const auto add = [&](auto count, Index k) {
     add_multiples<count()>(result, left.rows, left.data + k * left.stride, left.stride, right + k);
   };
   const Index whole = left.cols / group * group;
   const auto rest = [&] {
     Index k = whole;
-    for (; k + small <= left.cols; k += small) add(std::integral_constant<int, small>{}, k);
+    for (; k + few <= left.cols; k += few) add(std::integral_constant<int, few>{}, k);
     for (; k < left.cols; ++k) add(std::integral_constant<int, 1>{}, k);
   };
   if (backwards) rest();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <cstddef>
 
 #define REPRISE_VERSION_MAJOR 0
 #define REPRISE_VERSION_MINOR 1
@@ -10,9 +11,22 @@
 #error "reprise needs Eigen 3.4 or newer"
 #endif
 
+// A standard library may be built without threads, as that of WASI is; a program may also define
+// REPRISE_NO_THREADS itself. There is no pool of threads then, and options that ask for more than one are
+// refused.
+#if !defined(REPRISE_NO_THREADS)
+#if defined(_LIBCPP_HAS_NO_THREADS) || \
+    (defined(_LIBCPP_VERSION) && _LIBCPP_VERSION >= 190000 && !_LIBCPP_HAS_THREADS)
+#define REPRISE_NO_THREADS
+#elif defined(__GLIBCXX__) && !defined(_GLIBCXX_HAS_GTHREADS)
+#define REPRISE_NO_THREADS
+#endif
+#endif
+
 // Everything stands in an inline namespace whose name tells what changes the layout or the code of a type:
-// the version, Eigen's alignment and the instruction sets. Passing a reprise type between translation units
-// that were compiled for different processors therefore fails to link instead of crashing.
+// the version, Eigen's alignment, the instruction sets, and whether there are threads and exceptions. Passing
+// a reprise type between translation units that were compiled for different processors therefore fails to
+// link instead of crashing.
 #ifdef __AVX__
 #define REPRISE_DETAIL_AVX _avx
 #else
@@ -39,11 +53,23 @@
 #define REPRISE_DETAIL_KERNELS
 #endif
 
-#define REPRISE_DETAIL_JOIN2(major, minor, patch, align, a, b, c, d, e) \
-  v##major##_##minor##_##patch##_align##align##a##b##c##d##e
-#define REPRISE_DETAIL_JOIN(major, minor, patch, align, a, b, c, d, e) \
-  REPRISE_DETAIL_JOIN2(major, minor, patch, align, a, b, c, d, e)
+#ifdef REPRISE_NO_THREADS
+#define REPRISE_DETAIL_NO_THREADS _nothreads
+#else
+#define REPRISE_DETAIL_NO_THREADS
+#endif
+#ifdef __cpp_exceptions
+#define REPRISE_DETAIL_NO_EXCEPTIONS
+#else
+#define REPRISE_DETAIL_NO_EXCEPTIONS _noexceptions
+#endif
+
+#define REPRISE_DETAIL_JOIN2(major, minor, patch, align, a, b, c, d, e, f, g) \
+  v##major##_##minor##_##patch##_align##align##a##b##c##d##e##f##g
+#define REPRISE_DETAIL_JOIN(major, minor, patch, align, a, b, c, d, e, f, g) \
+  REPRISE_DETAIL_JOIN2(major, minor, patch, align, a, b, c, d, e, f, g)
 #define REPRISE_ABI                                                                                       \
   REPRISE_DETAIL_JOIN(REPRISE_VERSION_MAJOR, REPRISE_VERSION_MINOR, REPRISE_VERSION_PATCH,                \
                       EIGEN_MAX_ALIGN_BYTES, REPRISE_DETAIL_AVX, REPRISE_DETAIL_AVX2, REPRISE_DETAIL_FMA, \
-                      REPRISE_DETAIL_AVX512, REPRISE_DETAIL_KERNELS)
+                      REPRISE_DETAIL_AVX512, REPRISE_DETAIL_KERNELS, REPRISE_DETAIL_NO_THREADS,           \
+                      REPRISE_DETAIL_NO_EXCEPTIONS)

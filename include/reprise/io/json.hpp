@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/needs_exceptions.hpp"
 
 // JSON from files that nobody vouches for.
 namespace reprise {

@@ -251,12 +251,12 @@ class Gru {
   /// weights would not pay: they are read as they stand.
   void step_of_one(const Scalar* theta, const Scalar* x, Index k, const Scalar* h_prev, Scalar* h,
                    const Scratch& s) const {
-    const Index H = units(), I = cell_.inputs();
+    const Index H = units(), X = cell_.inputs();
     const Scalar* const U = cell_.recurrent_kernel(theta);
     Scalar* const gates = s.du;
     const bool backwards = k % 2 == 1;  // the weights read last are still in the nearest cache
     detail::set_or_zero(gates, cell_.bias(theta), 3 * H);
-    detail::add_vector_product(gates, detail::as_is(theta, 3 * H, I), x, backwards);
+    detail::add_vector_product(gates, detail::as_is(theta, 3 * H, X), x, backwards);
     if (reset_after()) {
       detail::set_or_zero(s.dv, cell_.recurrent_bias(theta), 3 * H);
       detail::add_vector_product(s.dv, detail::as_is(U, 3 * H, H), h_prev, backwards);

@@ -71,7 +71,7 @@ class Lstm {
   }
 
   void forward(Input x, Output y, const Call& call) const {
-    const Index H = units(), B = x.batch, T = x.steps, I = x.features;
+    const Index H = units(), B = x.batch, T = x.steps, X = x.features;
     const Products W_and_U = products();
     const Tape t = memory().tape(call.tape, T, B);
     const Scratch s = memory().scratch(W_and_U, call.scratch, T, B);
@@ -81,7 +81,7 @@ class Lstm {
     detail::set_or_zero(t.initial_h, initial.h, H * B);
     detail::set_or_zero(t.initial_c, initial.c, H * B);
     if (t.input_masks != nullptr) {
-      detail::fill_dropout_masks(options().dropout, blocks(), I, B, Purpose::dropout, call.masks.inputs,
+      detail::fill_dropout_masks(options().dropout, blocks(), X, B, Purpose::dropout, call.masks.inputs,
                                  call.context, t.input_masks);
     }
     if (t.recurrent_masks != nullptr) {
@@ -280,10 +280,10 @@ class Lstm {
   /// unless the steps are too few to pack W for them, and U, whose packing nothing would repay, is read as it
   /// stands.
   void infer_one(const Scalar* theta, Input x, Output y, const Scratch& s) const {
-    const Index H = units(), I = x.features, T = x.steps;
+    const Index H = units(), X = x.features, T = x.steps;
     const auto weights = weights_of(theta);
     const Steps steps(x, options().go_backwards, {});
-    const detail::Factor<Scalar> W = detail::as_is(weights.kernel, 4 * H, I);
+    const detail::Factor<Scalar> W = detail::as_is(weights.kernel, 4 * H, X);
     const detail::Factor<Scalar> U = detail::as_is(weights.recurrent, 4 * H, H);
     const bool packed = !x.repeated && T >= 8;
     const Index at_once = packed ? std::min<Index>(48, detail::steps_at_once(T, 1)) : T;
@@ -300,13 +300,13 @@ class Lstm {
         detail::multiply_packed<Scalar, 1>(
             s.dz, 4 * H, 4 * H, count, {weights.bias, 0},
             std::array<detail::Term<Scalar>, 1>{
-                {{s.products.kernel, detail::as_is(x.data + earliest * I, I, count)}}});
+                {{s.products.kernel, detail::as_is(x.data + earliest * X, X, count)}}});
       }
       for (Index k = first; k < first + count; ++k) {
         Scalar* h = options().return_sequences ? y.data + k * H : s.h;
         Scalar* z = packed ? s.dz + (steps.time(k) - earliest) * 4 * H : s.dz;
         if (!packed) detail::set_or_zero(z, x.repeated ? s.repeated : weights.bias, 4 * H);
-        if (!packed && !x.repeated) detail::add_vector_product(z, W, x.data + steps.time(k) * I, false);
+        if (!packed && !x.repeated) detail::add_vector_product(z, W, x.data + steps.time(k) * X, false);
         detail::add_vector_product(z, U, h_prev, k % 2 == 1);
         cell_.gates_forward(z, s.c, s.c, h, h, 1);
         h_prev = h;

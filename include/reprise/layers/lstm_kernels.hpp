@@ -73,9 +73,11 @@ void fused_gates_backward(Index H, const float* gates, const float* c_prev, cons
 /// Calls use(A, S) for the pairs of activations that have a fused version; false where there is none.
 template <typename Use>
 bool with_fused_gates(Activation activation, Activation recurrent_activation, Use use) {
-  if (recurrent_activation != Activation::sigmoid) return false;
-  if (activation == Activation::tanh) return use(TanhActivation{}, SigmoidActivation{}), true;
-  if (activation == Activation::relu) return use(ReluActivation{}, SigmoidActivation{}), true;
+  // By kind: comparing user-made activations means comparing texts, which an embedded program would carry in
+  // vain.
+  if (recurrent_activation.kind != Activation::Kind::sigmoid) return false;
+  if (activation.kind == Activation::Kind::tanh) return use(TanhActivation{}, SigmoidActivation{}), true;
+  if (activation.kind == Activation::Kind::relu) return use(ReluActivation{}, SigmoidActivation{}), true;
   return false;
 }
 

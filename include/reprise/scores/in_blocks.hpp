@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/needs_exceptions.hpp"
 #include "../core/sequences.hpp"
 #include "../core/windows.hpp"
 #include "aggregate.hpp"

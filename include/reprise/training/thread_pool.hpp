@@ -2,18 +2,41 @@
 
 #include <atomic>
 #include <exception>
-#include <mutex>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/needs_exceptions.hpp"
 #include "../core/sequences.hpp"
+
+#ifndef REPRISE_NO_THREADS
+#include <mutex>
+#include <thread>
+#endif
 
 namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
 
+#ifdef REPRISE_NO_THREADS
+/// Without threads the calling one does all tasks, in their order.
+class ThreadPool {
+ public:
+  explicit ThreadPool(int threads) {
+    require_positive(threads, "threads", "a number of threads");
+    if (threads > 1) fail("threads", "1, as there are no threads here", {threads});
+  }
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int size() const { return 1; }
+
+  template <typename Task>
+  void run(Index count, const Task& task) {
+    for (Index number = 0; number < count; ++number) task(number, 0);
+  }
+};
+#else
 /// Threads that share numbered tasks. The calling thread works too, so a pool of one starts no thread at all.
 /// A value that its user owns; which thread takes a task must not change the result.
 class ThreadPool {
@@ -97,6 +120,7 @@ class ThreadPool {
   std::mutex error_mutex_;
   std::exception_ptr error_;
 };
+#endif
 
 }  // namespace detail
 }  // namespace REPRISE_ABI

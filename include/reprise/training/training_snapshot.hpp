@@ -34,9 +34,10 @@ TensorValues values_allowed(Scalar lowest) {
 }
 
 inline void require_training(const TrainingSection& training) {
-  constexpr Index largest = Index{1} << 53;
+  constexpr double largest = 9007199254740992.0;  // 2^53
   for (const Index counter : {training.step, training.epochs}) {
-    if (counter < 0 || counter > largest) fail("training", "counters from 0 to 2^53", {counter});
+    if (counter < 0 || static_cast<double>(counter) > largest)
+      fail("training", "counters from 0 to 2^53", {counter});
   }
   require_not_negative(training.learning_rate_scale, "training", "learning_rate_scale");
   validate(training.optimizer);

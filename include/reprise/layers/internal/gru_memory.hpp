@@ -44,7 +44,8 @@ struct GruScratch {
 /// Where the parts of tape and scratch stand for T steps of B samples.
 template <typename Scalar>
 struct GruMemory {
-  Index I, H;
+  /// Inputs and units. X and not I, which C's <complex.h> defines as a macro.
+  Index X, H;
   bool return_sequences;
   /// Masks for x and h, I or H values each for a sample; 0: no dropout.
   Index input_masks, recurrent_masks;
@@ -56,7 +57,7 @@ struct GruMemory {
     t.past = carve.take(H * B * T);
     if (!return_sequences) t.hidden = carve.take(H * B * T);
     t.initial_h = carve.take(H * B);
-    if (input_masks > 0) t.input_masks = carve.take(input_masks * I * B);
+    if (input_masks > 0) t.input_masks = carve.take(input_masks * X * B);
     if (recurrent_masks > 0) t.recurrent_masks = carve.take(recurrent_masks * H * B);
     t.size = carve.used();
     return t;
@@ -75,7 +76,7 @@ struct GruMemory {
     s.past = carve.take(H * B);
     s.seen = carve.take(H * B);
     s.repeated = carve.take(3 * H * B);
-    s.gathered = carve.take(I * B);
+    s.gathered = carve.take(X * B);
     s.size = carve.used();
     return s;
   }

@@ -38,9 +38,10 @@ struct LstmScratch {
 /// Where the parts of tape and scratch stand for T steps of B samples.
 template <typename Scalar>
 struct LstmMemory {
-  Index I, H;
+  /// Inputs and units. X and not I, which C's <complex.h> defines as a macro.
+  Index X, H;
   bool return_sequences;
-  /// Masks for x and h, H or I values each for a sample; 0: no dropout.
+  /// Masks for x and h, H or X values each for a sample; 0: no dropout.
   Index input_masks, recurrent_masks;
 
   LstmTape<Scalar> tape(Scalar* memory, Index T, Index B) const {
@@ -52,7 +53,7 @@ struct LstmMemory {
     if (!return_sequences) t.hidden = carve.take(H * B * T);
     t.initial_h = carve.take(H * B);
     t.initial_c = carve.take(H * B);
-    if (input_masks > 0) t.input_masks = carve.take(input_masks * I * B);
+    if (input_masks > 0) t.input_masks = carve.take(input_masks * X * B);
     if (recurrent_masks > 0) t.recurrent_masks = carve.take(recurrent_masks * H * B);
     t.size = carve.used();
     return t;
@@ -69,7 +70,7 @@ struct LstmMemory {
     s.c = carve.take(H * B);
     s.dz = carve.take(4 * H * columns);
     s.repeated = carve.take(4 * H * B);
-    s.gathered = carve.take(I * B);
+    s.gathered = carve.take(X * B);
     s.size = carve.used();
     return s;
   }

@@ -34,16 +34,16 @@ constexpr bool needs_calibration() {
 
 /// The alternative of `Variant` whose kind is given, read field by field. A rule without a list of fields is
 /// in no file.
-template <typename Variant, std::size_t I = 0>
+template <typename Variant, std::size_t alternative = 0>
 std::optional<Variant> read_rule(FieldReader& reader, std::string_view kind) {
-  if constexpr (I == std::variant_size_v<Variant>) {
+  if constexpr (alternative == std::variant_size_v<Variant>) {
     return std::nullopt;
   } else {
-    using Rule = std::variant_alternative_t<I, Variant>;
+    using Rule = std::variant_alternative_t<alternative, Variant>;
     if constexpr (ListsFields<Rule>) {
       if (kind == Rule::kind) return RuleReader::read<Rule>(reader);
     }
-    return read_rule<Variant, I + 1>(reader, kind);
+    return read_rule<Variant, alternative + 1>(reader, kind);
   }
 }
 
