@@ -123,6 +123,30 @@ TEST_CASE_TEMPLATE("lengths: the loss is that of the valid steps, whatever stand
   CHECK(same_bits(clean.reconstruct(data).values(), clean.reconstruct(dirty.values, dirty.lengths).values()));
 }
 
+TEST_CASE("lengths: a dense layer at the start meets no padding either") {
+  // Its gradient is a product with its input, in which even a slope of zero does not outweigh a NaN.
+  reprise::Sequential<double> network({1, steps});
+  network.add("first", reprise::TimeDistributed<double>(1, {.units = 3}));
+  network.add("lstm", reprise::Lstm<double>(3, {.units = 4, .return_sequences = true}));
+  network.add("last", reprise::TimeDistributed<double>(4, {.units = 1}));
+  const PaddedSequences<double> data = sessions<double>();
+  const auto trained = [&](double padding) {
+    Sequences<double> x = data.values;
+    for (Index b = 0; b < count; ++b) {
+      for (Index t = length_of(b); t < steps; ++t) x(b, t, 0) = padding;
+    }
+    Vector<double> parameters(network.parameters().size());
+    network.initialize(parameters.data(), 1);
+    reprise::TrainingState<double> state;
+    reprise::Trainer<double>(network, parameters, state).fit(ArraySource(x, data.lengths), options(2));
+    return parameters;
+  };
+  const Vector<double> clean = trained(0.0);
+  CHECK(clean.allFinite());
+  CHECK(same_bits(trained(std::numeric_limits<double>::quiet_NaN()), clean));
+  CHECK(same_bits(trained(1e6), clean));
+}
+
 TEST_CASE("lengths: each sample's gradient is that of a network that is no longer than the sample") {
   // The encoder reads n steps; what the decoder makes of them is compared at the first n.
   const Autoencoder<double> model(test::small_model(steps));
