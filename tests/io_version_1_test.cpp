@@ -57,13 +57,13 @@ void check_model(const std::string& name, const Json& should) {
 }
 
 template <typename Rule>
-void check_stream(const char* name) {
+void check_stream(const char* name, double tolerance = 1e-9) {
   CAPTURE(name);
   auto rule = load<Rule>(here / name);
   const auto thresholds = expected()[name]["thresholds"].get<std::vector<double>>();
   for (std::size_t i = 0; i < thresholds.size(); ++i) {
     const double x = 0.4 + 0.6 * std::sin(1.1 * static_cast<double>(i));
-    CHECK(rule.step(x).threshold == doctest::Approx(thresholds[i]).epsilon(1e-9));
+    CHECK(rule.step(x).threshold == doctest::Approx(thresholds[i]).epsilon(tolerance));
   }
 }
 
@@ -119,7 +119,8 @@ TEST_CASE("files of version 0.1: rules for thresholds, and scorers") {
 }
 
 TEST_CASE("files of version 0.1: rules over streams go on") {
-  check_stream<Spot>("spot.json");
-  check_stream<Spot>("spot_corrected.json");
-  check_stream<Dspot>("dspot.json");
+  // 0.1 let the fits of these few excesses take shapes below -1, where the likelihood has no maximum.
+  check_stream<Spot>("spot.json", 5e-3);
+  check_stream<Spot>("spot_corrected.json", 5e-3);
+  check_stream<Dspot>("dspot.json", 5e-3);
 }

@@ -137,3 +137,18 @@ TEST_CASE("metrics: events against labelled ranges") {
   CHECK_THROWS_AS(event_table(std::vector<IndexRange>{{3, 5}, {4, 6}}, ranges), Error);
   CHECK_THROWS_AS(event_table(std::vector<IndexRange>{{-1, 2}}, ranges), Error);
 }
+
+TEST_CASE("best F-beta: the decisions are those of its threshold, minus infinity among the scores") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const auto check = [](const std::vector<double>& scores, const Labels& labels) {
+    const BestThreshold best = best_f1(scores, labels);
+    CAPTURE(best.threshold);
+    CHECK(confusion_table(scores, best.threshold, labels) == best.table);
+    CHECK(best.f_beta == best.table.f1());
+  };
+  check({-2.5, -infinity, -1.0}, {1, 1, 0});
+  check({-infinity, -infinity, -infinity}, {1, 1, 0});
+  check({-infinity, 1.0, 2.0}, {0, 1, 0});
+  check({infinity, infinity, 1.0}, {1, 1, 0});
+  check({std::numeric_limits<double>::lowest(), 3.0, 4.0}, {1, 1, 0});
+}

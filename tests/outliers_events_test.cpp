@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <algorithm>
 
 #include <limits>
 #include <reprise/thresholds/events.hpp>
@@ -113,4 +114,13 @@ TEST_CASE("events: options that make no sense") {
   CHECK_THROWS_AS(find_events(scores, 2.0, {.required = 3, .among = 2}), Error);
   CHECK_THROWS_AS(find_events(scores, 2.0, {.min_length = 0}), Error);
   CHECK_THROWS_AS(find_events(scores, 2.0, {.cool_down = -1}), Error);
+}
+
+TEST_CASE("events: what a cool-down leaves of an event is as long as asked for, or nothing") {
+  std::vector<double> scores(40, 0.0);
+  std::fill(scores.begin(), scores.begin() + 6, 5.0);
+  std::fill(scores.begin() + 8, scores.begin() + 14, 6.0);
+  CHECK(find_events(scores, 2.0, {.min_length = 5, .cool_down = 7}).size() == 1);
+  CHECK(find_events(scores, 2.0, {.min_length = 5, .cool_down = 3}).size() == 2);
+  CHECK(find_events(scores, 2.0, {.min_length = 1, .cool_down = 7}).at(1).length() == 1);
 }

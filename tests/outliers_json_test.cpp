@@ -318,6 +318,7 @@ TEST_CASE("outliers json: a damaged rule over a stream is refused") {
   std::erase_if(wrong, [](const Json& json) {
     if (!json.contains("spot")) return false;
     const Json& inner = json["spot"];
+    if (!inner.contains("alarms")) return true;  // came after 0.1
     const auto is = [&](const char* member, double value) {
       return inner.contains(member) && inner[member] == Json(value);
     };

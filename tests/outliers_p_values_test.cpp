@@ -217,3 +217,13 @@ TEST_CASE(
   CHECK(alarms <= streams * (alpha + 3 * std::sqrt(alpha * (1 - alpha) / streams)));
   CHECK(found > streams * 0.95);
 }
+
+TEST_CASE("benjamini-hochberg: p-values that equal the limit but for rounding are rejected") {
+  for (const std::size_t m : {1, 7, 43, 49, 59, 93}) {
+    CAPTURE(m);
+    const auto rejected = benjamini_hochberg(std::vector<double>(m, 0.05), 0.05);
+    CHECK(std::count(rejected.begin(), rejected.end(), true) == static_cast<std::ptrdiff_t>(m));
+    const auto above = benjamini_hochberg(std::vector<double>(m, 0.05 + 1e-12), 0.05);
+    CHECK(std::count(above.begin(), above.end(), true) == 0);
+  }
+}

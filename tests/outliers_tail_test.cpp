@@ -1,4 +1,7 @@
 #include <doctest/doctest.h>
+#include <reprise/streams/spot.hpp>
+#include <reprise/thresholds/compare_thresholds.hpp>
+#include <reprise/thresholds/outlier_scorer.hpp>
 
 #include <cmath>
 #include <limits>
@@ -154,4 +157,29 @@ TEST_CASE("pot: what cannot be fitted is refused with the number needed") {
   CHECK_THROWS_AS(threshold::pot(std::numeric_limits<double>::quiet_NaN()), Error);
   CHECK_THROWS_AS(fit_pot_tail(scores, 0.0), Error);
   CHECK(Threshold(threshold::pot(1e-4)).description() == "POT 0.0001 above 0.98");
+}
+
+TEST_CASE("pot and spot: scores with outliers among them are refused") {
+  std::vector<double> scores;
+  for (int i = 0; i < 1500; ++i) scores.push_back(-std::log1p(-(i + 0.5) / 1500) / 8.0);
+  CHECK_NOTHROW(threshold::pot(1e-3).fit(scores));
+  CHECK_NOTHROW(Spot(scores, {.risk = 1e-3}));
+  for (std::size_t i = 0; i < 15; ++i) scores[i * 91] = 40.0 + static_cast<double>(i);
+  CHECK(contains(error_of([&] { threshold::pot(1e-3).fit(scores); }), "scores without outliers"));
+  CHECK(contains(error_of([&] { Spot(scores, {.risk = 1e-3}); }), "scores without outliers"));
+}
+
+TEST_CASE("pot: a risk that the scores cannot carry is doubted") {
+  std::vector<double> scores;
+  for (int i = 0; i < 500; ++i) scores.push_back(-std::log1p(-(i + 0.5) / 500));
+  CHECK(contains(Threshold(threshold::pot(1e-4)).doubt(scores), "far beyond what 500 scores can tell"));
+  CHECK(Threshold(threshold::pot(1e-3)).doubt(scores).empty());
+  CHECK(Threshold(threshold::mad(3)).doubt(scores).empty());
+  OutlierScorer scorer{threshold::pot(1e-4)};
+  CHECK(scorer.doubt().empty());
+  scorer.calibrate(scores);
+  CHECK(contains(scorer.doubt(), "false alarms"));
+  const ThresholdTable table = compare_thresholds(scores, scores, {threshold::pot(1e-4), threshold::mad(3)});
+  CHECK_FALSE(table.rows[0].doubt.empty());
+  CHECK(table.rows[1].doubt.empty());
 }

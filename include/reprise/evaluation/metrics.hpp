@@ -149,7 +149,7 @@ inline double average_precision(std::span<const double> scores, const Labels& la
 /// The threshold that serves labelled scores best.
 struct BestThreshold {
   /// One of the scores, or just below the smallest where it is best to flag all; an outlier is strictly
-  /// above.
+  /// above, so that a score of minus infinity never is one.
   double threshold = 0.0;
   /// The largest F_beta.
   double f_beta = 0.0;
@@ -161,6 +161,8 @@ struct BestThreshold {
 /// where the labels are of one class only.
 inline BestThreshold best_f_beta(std::span<const double> scores, const Labels& labels, double beta) {
   BestThreshold best;
+  best.table.false_negatives = labels.outliers();
+  best.table.true_negatives = labels.normals();
   ConfusionTable pending;
   bool is_pending = false;
   // A cut's threshold is the next score below it.
@@ -170,12 +172,18 @@ inline BestThreshold best_f_beta(std::span<const double> scores, const Labels& l
   };
   double lowest = 0.0;
   detail::for_each_cut(scores, labels, "best_f_beta", [&](double score, const ConfusionTable& table) {
-    if (is_pending) offer(score);
+    if (is_pending) {
+      offer(score);
+    } else {
+      best.threshold = score;  // at the highest score nothing is flagged
+    }
     pending = table;
     is_pending = true;
     lowest = score;
   });
-  offer(std::nextafter(lowest, -std::numeric_limits<double>::infinity()));
+  // No threshold flags a score of minus infinity.
+  constexpr double bottom = -std::numeric_limits<double>::infinity();
+  if (lowest > bottom) offer(std::nextafter(lowest, bottom));
   return best;
 }
 inline BestThreshold best_f1(std::span<const double> scores, const Labels& labels) {

@@ -3,6 +3,7 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <ostream>
 #include <string>
@@ -77,16 +78,46 @@ inline std::ostream& operator<<(std::ostream& out, const Explanation& explanatio
   return out;
 }
 
-/// Takes a window's mean error apart. Throws for a window that is not there, shapes that differ, values that
-/// are not finite, and an error too large to square.
+/// Each feature's usual error: the mean over windows and steps, which should be of normal data, best not
+/// trained on. A feature without any error counts with the smallest one that the others have, or with 1.
+template <detail::WindowSource Input, detail::WindowSource Reconstruction>
+std::vector<double> usual_errors(const Input& input, const Reconstruction& reconstruction,
+                                 ErrorMeasure measure = ErrorMeasure::squared) {
+  const SequenceShape shape = detail::point_shape(input);
+  std::vector<double> usual(static_cast<std::size_t>(shape.features), 0.0);
+  detail::for_each_error(input, reconstruction, [&](Index, Index, Index feature, double error) {
+    usual[static_cast<std::size_t>(feature)] += detail::measured(error, measure);
+  });
+  const double values = static_cast<double>(detail::window_count(input) * shape.steps);
+  double smallest = std::numeric_limits<double>::infinity();
+  for (double& error : usual) {
+    error /= values;
+    if (error > 0.0) smallest = std::min(smallest, error);
+  }
+  for (double& error : usual) {
+    if (!(error > 0.0)) error = std::isinf(smallest) ? 1.0 : smallest;
+  }
+  return usual;
+}
+
+/// Takes a window's mean error apart, each error in units of its feature's usual one (`usual_errors` of
+/// normal windows by the same measure), so that the feature comes first which errs most beside what it
+/// usually does. Score and parts are in these units. Throws for a window that is not there, shapes that
+/// differ, values that are not finite, and an error too large to square.
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
 Explanation explain(const Input& input, const Reconstruction& reconstruction, Index window,
-                    ErrorMeasure measure = ErrorMeasure::squared) {
+                    const std::vector<double>& usual, ErrorMeasure measure = ErrorMeasure::squared) {
   detail::require_reconstruction("explain", input, reconstruction);
   const SequenceShape shape = detail::point_shape(input);
   const Index count = detail::window_count(input);
   if (window < 0 || window >= count) {
     detail::fail("explain", {"a window from 0 to ", count - 1}, {window});
+  }
+  if (static_cast<Index>(usual.size()) != shape.features) {
+    detail::fail("explain", {"a usual error for each of ", shape.features, " features"}, {usual.size()});
+  }
+  for (const double error : usual) {
+    if (!(error > 0.0) || std::isinf(error)) detail::fail("explain", "finite usual errors > 0", {error});
   }
   Sequences<double> x(shape.features, 1, shape.steps);
   Sequences<double> y(shape.features, 1, shape.steps);
@@ -101,6 +132,7 @@ Explanation explain(const Input& input, const Reconstruction& reconstruction, In
   const auto error = (result.observed - result.expected).array();
   result.parts =
       measure == ErrorMeasure::squared ? Matrix<double>(error.square()) : Matrix<double>(error.abs());
+  for (Index f = 0; f < shape.features; ++f) result.parts.col(f) /= usual[static_cast<std::size_t>(f)];
   result.parts /= static_cast<double>(result.parts.size());
   result.score = result.parts.sum();
   if (!std::isfinite(result.score))
@@ -112,6 +144,16 @@ Explanation explain(const Input& input, const Reconstruction& reconstruction, In
   result.step_shares = relative.rowwise().sum() / total;
   result.feature_shares = relative.colwise().sum().transpose() / total;
   return result;
+}
+
+/// The same of errors as they are, so that parts sum to the window's mean error. Where features differ in how
+/// well they can be reconstructed, the worst leads whatever happens; the overload with usual errors is
+/// fairer. Throws as that.
+template <detail::WindowSource Input, detail::WindowSource Reconstruction>
+Explanation explain(const Input& input, const Reconstruction& reconstruction, Index window,
+                    ErrorMeasure measure = ErrorMeasure::squared) {
+  const std::vector<double> ones(static_cast<std::size_t>(detail::point_shape(input).features), 1.0);
+  return explain(input, reconstruction, window, ones, measure);
 }
 
 }  // namespace REPRISE_ABI

@@ -18,6 +18,10 @@ struct DspotOptions {
   /// Values are taken relative to the mean of so many normal ones before them.
   Index depth = 10;
   SpotOptions spot{};
+  /// After so many alarms in a row the stream has a new level: the last of them make the mean from then on.
+  /// Without this (0, as in the paper) a step in the stream's level is an alarm for ever. At least `depth`
+  /// where it is not 0.
+  Index relearn_after = 100;
 };
 
 /// All of a `Dspot`, to be kept and to go on from.
@@ -26,41 +30,81 @@ struct DspotState {
   std::vector<double> last;
   Index next = 0;
   SpotState spot{};
+  /// Of `DspotOptions`; 0 in what 0.1 wrote.
+  Index relearn_after = 0;
+  /// How many alarms there were in a row, and the last of them in the order of their ring, which has the
+  /// place of `last`.
+  Index alarms = 0;
+  std::vector<double> alarmed;
 
   template <typename Self, typename Visit>
   static void each_field(Self& self, const Visit& visit) {
-    auto& [last, next, spot] = self;
+    auto& [last, next, spot, relearn_after, alarms, alarmed] = self;
     visit("last", last);
     visit("next", next);
     visit("spot", spot);
+    visit("relearn_after", relearn_after, Index{0});
+    visit("alarms", alarms, Index{0});
+    visit("alarmed", alarmed, std::vector<double>{});
   }
 };
 
 /// DSPOT: SPOT on what a value exceeds the mean of the last `depth` values that were no alarm, for streams
-/// whose level drifts.
+/// whose level drifts. A step of the level is an alarm until `relearn_after` of them have come in a row.
 class Dspot {
  public:
   /// The first `depth` calibration values only make the first mean.
   explicit Dspot(std::span<const double> calibration, const DspotOptions& options = {})
-      : last_(depth_of(options, calibration.size())), spot_(differences(calibration), options.spot) {}
+      : last_(depth_of(options, calibration.size())),
+        alarmed_(Eigen::ArrayXd::Zero(last_.size())),
+        relearn_after_(options.relearn_after),
+        spot_(differences(calibration), options.spot) {}
 
   /// Goes on where `state` was taken. Throws where that cannot be a state.
   explicit Dspot(const DspotState& state)
       : last_(Eigen::Map<const Eigen::ArrayXd>(state.last.data(), static_cast<Index>(state.last.size()))),
+        alarmed_(Eigen::ArrayXd::Zero(last_.size())),
         next_(state.next),
+        relearn_after_(state.relearn_after),
+        alarms_(state.alarms),
         spot_(state.spot) {
     if (last_.size() == 0 || !last_.allFinite() || next_ < 0 || next_ >= last_.size()) {
       detail::fail("dspot: state", "finite values and a place among them to go on from", "others");
     }
+    const bool has_ring = relearn_after_ > 0;
+    if (relearn_after_ < 0 || (has_ring && relearn_after_ < last_.size()) || alarms_ < 0 ||
+        alarms_ > (has_ring ? relearn_after_ - 1 : 0) ||
+        static_cast<Index>(state.alarmed.size()) != (has_ring ? last_.size() : 0)) {
+      detail::fail("dspot: state",
+                   "fewer alarms in a row than relearn_after, and as many of them as of the last values",
+                   "others");
+    }
+    for (std::size_t i = 0; i < state.alarmed.size(); ++i) alarmed_[static_cast<Index>(i)] = state.alarmed[i];
+    if (!alarmed_.allFinite()) detail::fail("dspot: state", "finite alarms", "others");
   }
-  DspotState state() const { return {{last_.data(), last_.data() + last_.size()}, next_, spot_.state()}; }
+  DspotState state() const {
+    DspotState state{
+        {last_.data(), last_.data() + last_.size()}, next_, spot_.state(), relearn_after_, alarms_, {}};
+    if (relearn_after_ > 0) state.alarmed.assign(alarmed_.data(), alarmed_.data() + alarmed_.size());
+    return state;
+  }
 
   /// Thresholds are in units of the stream: mean + threshold of the difference.
   StreamStep step(double value) noexcept {
     const double mean = last_.mean();
     StreamStep result = spot_.step(value - mean);
     result.threshold += mean;
-    if (result.status == StreamStatus::normal || result.status == StreamStatus::excess) remember(value);
+    if (result.status == StreamStatus::normal || result.status == StreamStatus::excess) {
+      remember(value);
+      alarms_ = 0;
+    } else if (result.status == StreamStatus::alarm && relearn_after_ > 0 && std::isfinite(value)) {
+      alarmed_[alarms_ % alarmed_.size()] = value;
+      if (++alarms_ == relearn_after_) {
+        last_ = alarmed_;
+        next_ = alarms_ % last_.size();
+        alarms_ = 0;
+      }
+    }
     return result;
   }
   double threshold() const { return last_.mean() + spot_.threshold(); }
@@ -71,6 +115,9 @@ class Dspot {
     detail::require_positive(options.depth, "dspot", "depth");
     if (static_cast<Index>(values) <= options.depth) {
       detail::fail("dspot", {"more than depth = ", options.depth, " calibration values"}, {values});
+    }
+    if (options.relearn_after != 0 && options.relearn_after < options.depth) {
+      detail::fail("dspot", {"relearn_after 0 or at least depth = ", options.depth}, {options.relearn_after});
     }
     return options.depth;
   }
@@ -91,7 +138,10 @@ class Dspot {
   }
 
   Eigen::ArrayXd last_;  // a ring; its mean is taken anew, so that no rounding stays of a value that has left
+  Eigen::ArrayXd alarmed_;  // the last of the alarms in a row, in a ring of the same size
   Index next_ = 0;
+  Index relearn_after_ = 0;
+  Index alarms_ = 0;
   Spot spot_;
 };
 

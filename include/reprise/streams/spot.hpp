@@ -53,10 +53,12 @@ struct SpotState {
   Index next = 0;
   /// Excesses since the last fit.
   Index unfitted = 0;
+  /// Alarms that count as normal values; -1: none ever counts, as in 0.1, whose files go on as they did.
+  Index alarms = 0;
 
   template <typename Self, typename Visit>
   static void each_field(Self& self, const Visit& visit) {
-    auto& [options, tail, threshold, excesses, limits, next, unfitted] = self;
+    auto& [options, tail, threshold, excesses, limits, next, unfitted, alarms] = self;
     visit("risk", options.risk);
     visit("level", options.level);
     visit("max_excess", options.max_excess);
@@ -72,16 +74,21 @@ struct SpotState {
     visit("limits", detail::or_infinity(limits));
     visit("next", next);
     visit("unfitted", unfitted);
+    visit("alarms", alarms, Index{-1});
   }
 };
 
-/// SPOT: the POT threshold, updated with every value that is no alarm. An alarm changes nothing, so that
-/// outliers do not raise the threshold. Where the level of the stream drifts, use `Dspot`.
+/// SPOT: the POT threshold, updated with every value that is no alarm. Of an alarm no more is used than that
+/// it was one: as many as the risk promises, twice over, count as normal values when the threshold is next
+/// worked out (with `correct_truncation`; in the paper an alarm changes nothing), so that outliers do not
+/// raise the threshold. Where the level of the stream drifts, use `Dspot`.
 class Spot {
  public:
-  /// Values of normal data in the order of time. Throws where fewer than 10 exceed their quantile at `level`.
+  /// Values of normal data in the order of time. Throws where fewer than 10 exceed their quantile at `level`,
+  /// or where their tail has a shape of 1 or more, which outliers among them make.
   explicit Spot(std::span<const double> calibration, const SpotOptions& options = {}) : options_(options) {
     require_options(options);
+    require_fixed_point(options);
     if (calibration.empty()) detail::fail("spot", "calibration values", "none");
     for (std::size_t i = 0; i < calibration.size(); ++i) {
       if (!std::isfinite(calibration[i])) {
@@ -95,6 +102,7 @@ class Spot {
     reserve();
     for (const double excess : excesses) remember(excess, std::numeric_limits<double>::infinity());
     refit();
+    detail::require_mean(tail_, "spot");
   }
   /// Goes on where `state` was taken. Throws where that cannot be a state.
   explicit Spot(const SpotState& state)
@@ -103,7 +111,8 @@ class Spot {
         threshold_(state.threshold),
         next_(static_cast<std::size_t>(std::max<Index>(state.next, 0))),
         held_(state.excesses.size()),
-        unfitted_(state.unfitted) {
+        unfitted_(state.unfitted),
+        alarms_(state.alarms) {
     require_options(state.options);
     const auto held = static_cast<Index>(held_);
     const auto require = [](bool is_right, const char* expected) {
@@ -126,6 +135,7 @@ class Spot {
                 std::isfinite(state.tail.beyond.scale) && state.tail.beyond.scale > 0.0 &&
                 state.threshold >= state.tail.threshold,
             "a tail, and a threshold within it");
+    require(state.alarms >= -1, "alarms from -1 on");
     require(state.unfitted >= 0 && state.unfitted < options_.refit_every,
             "fewer excesses to fit than refit_every");
     reserve();
@@ -140,20 +150,28 @@ class Spot {
             {memory_.begin(), memory_.begin() + end},
             {limits_.begin(), limits_.begin() + end},
             static_cast<Index>(next_),
-            unfitted_};
+            unfitted_,
+            alarms_};
   }
 
   StreamStep step(double value) noexcept {
     const StreamStep result{judge(value), threshold_};
-    if (result.status == StreamStatus::alarm || result.status == StreamStatus::invalid) return result;
+    if (result.status == StreamStatus::invalid) return result;
+    if (result.status == StreamStatus::alarm) {
+      count_alarm();
+      return result;
+    }
     ++tail_.count;
-    if (result.status == StreamStatus::normal) return result;
+    if (result.status == StreamStatus::normal) {
+      if (threshold_ <= tail_.threshold) set_threshold();  // or it would stay there, since no excess can come
+      return result;
+    }
     ++tail_.excesses;
     remember(value - tail_.threshold, threshold_ - tail_.threshold);
     if (++unfitted_ >= options_.refit_every) {
       refit();
     } else {
-      threshold_ = tail_.value_at(options_.risk);
+      set_threshold();
     }
     return result;
   }
@@ -166,17 +184,44 @@ class Spot {
 
   /// What the next value is held against.
   double threshold() const { return threshold_; }
-  /// Its counts are of all values that were no alarm, its fit of the latest excesses.
+  /// Its counts are of all values (in the paper's rule of those that were no alarm), its fit of the latest
+  /// excesses.
   const PotTail& tail() const { return tail_; }
   const SpotOptions& options() const { return options_; }
 
  private:
+  /// Of normal values `risk` are alarms. Where there are far more, they are outliers, which must not raise
+  /// the threshold.
+  void count_alarm() noexcept {
+    const double most = 10.0 + 2.0 * options_.risk * static_cast<double>(tail_.count);
+    if (alarms_ >= 0 && static_cast<double>(alarms_) < most) ++alarms_;
+  }
+  /// The fit knows that it sees no alarms; the share of the tail must hold them, or it would be too small by
+  /// the risk, the threshold too low, and the alarms too many.
+  void set_threshold() noexcept {
+    PotTail whole = tail_;
+    if (options_.correct_truncation && alarms_ > 0) {
+      whole.count += alarms_;
+      whole.excesses += alarms_;
+    }
+    threshold_ = whole.value_at(options_.risk);
+  }
   static void require_options(const SpotOptions& options) {
     detail::require_pot_options(options.risk, options.level, "spot");
     if (options.max_excess < static_cast<Index>(detail::fewest_excesses)) {
       detail::fail("spot", {"max_excess >= ", detail::fewest_excesses}, {options.max_excess});
     }
     detail::require_positive(options.refit_every, "spot", "refit_every");
+  }
+  /// The paper's rule takes alarms out of the tail, which makes the threshold fall, which makes more alarms.
+  /// From about this risk on it falls to the start of the tail.
+  static void require_fixed_point(const SpotOptions& options) {
+    const double most = 0.1 * (1.0 - options.level);
+    if (options.correct_truncation || options.risk <= most * (1.0 + 1e-9)) return;
+    detail::fail(
+        "spot",
+        {"without correct_truncation a risk of at most (1 - level) / 10 = ", detail::number_text(most, 6)},
+        {options.risk});
   }
   void reserve() {
     const auto capacity = static_cast<std::size_t>(options_.max_excess);
@@ -199,7 +244,7 @@ class Spot {
     if (options_.correct_truncation && is_limited) {
       tail_.beyond = detail::TruncatedFit({memory_.data(), held_}, limits)(tail_.beyond);
     }
-    threshold_ = tail_.value_at(options_.risk);
+    set_threshold();
     unfitted_ = 0;
   }
 
@@ -212,6 +257,7 @@ class Spot {
   std::size_t next_ = 0;
   std::size_t held_ = 0;
   Index unfitted_ = 0;
+  Index alarms_ = 0;
 };
 
 }  // namespace REPRISE_ABI

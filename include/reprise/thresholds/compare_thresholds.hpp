@@ -31,6 +31,8 @@ struct ThresholdTable {
     /// goes, extrapolated by a tail if one can be fitted.
     double false_alarms_per_1000 = 0.0;
     std::string refusal{};
+    /// `Threshold::doubt`: why the rule may not keep its promise here.
+    std::string doubt{};
   };
   std::vector<Row> rows;
   Index calibration_scores = 0;
@@ -55,6 +57,7 @@ inline std::ostream& operator<<(std::ostream& out, const ThresholdTable& table) 
       column(detail::number_text(*row.threshold, 6), 14, false);
       column(std::to_string(row.flagged), 10, false);
       column(detail::number_text(row.false_alarms_per_1000, 3), 25, false);
+      if (!row.doubt.empty()) out << "  " << row.doubt;
     } else {
       out << "  " << row.refusal;
     }
@@ -95,6 +98,7 @@ inline ThresholdTable compare_thresholds(std::span<const double> calibration, st
     try {
       const double limit = rule.fit(sorted);
       row.threshold = limit;
+      row.doubt = rule.doubt(sorted);
       row.flagged = std::count_if(scores.begin(), scores.end(), [&](double s) { return s > limit; });
       // That of a score just above the threshold.
       const double above = std::max(0.0, std::nextafter(limit, 2.0 * std::abs(limit) + 1.0));

@@ -23,7 +23,7 @@ struct EventOptions {
   /// Shorter events, gaps inside included, are dropped.
   Index min_length = 1;
   /// Outliers among this many points after the end of an event are ignored; one that lasts longer starts anew
-  /// behind them.
+  /// behind them, if what is left of it is at least `min_length` long.
   Index cool_down = 0;
 };
 
@@ -96,7 +96,7 @@ inline std::vector<Event> find_events(std::span<const Verdict> verdicts, const E
     if (index(end - 1) - index(first) + 1 < options.min_length) continue;
     if (!events.empty()) {
       while (first < end && index(first) - events.back().end < options.cool_down) ++first;
-      if (first == end) continue;
+      if (first == end || index(end - 1) - index(first) + 1 < options.min_length) continue;
     }
     std::size_t peak = outliers[first];
     for (std::size_t i = first; i < end; ++i) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -78,6 +79,8 @@ class OutlierScorer {
       detail::fail("outlier scorer", "calibrate() before the first score", "no calibration scores");
     return *threshold_;
   }
+  /// `Threshold::doubt` of the calibration scores; empty before calibrating.
+  std::string doubt() const { return is_calibrated() ? rule_.doubt(calibration_) : std::string(); }
   const Threshold& rule() const { return rule_; }
   bool is_calibrated() const { return !calibration_.empty(); }
   /// Ascending; empty before calibrating.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
@@ -127,7 +128,9 @@ inline std::vector<bool> benjamini_hochberg(std::span<const double> p_values, do
   std::vector<bool> rejected(p_values.size());
   const auto m = static_cast<double>(sorted.size());
   for (std::size_t k = sorted.size(); k > 0; --k) {
-    if (sorted[k - 1] > alpha * static_cast<double>(k) / m) continue;
+    // Multiplied out, and but for rounding: of m p-values equal to alpha all are rejected.
+    constexpr double rounding = 1.0 + 8.0 * std::numeric_limits<double>::epsilon();
+    if (sorted[k - 1] * m > alpha * static_cast<double>(k) * rounding) continue;
     for (std::size_t i = 0; i < p_values.size(); ++i) rejected[i] = p_values[i] <= sorted[k - 1];
     break;
   }

@@ -68,6 +68,14 @@ inline void require_pot_options(double risk, double level, const Text& place) {
   }
 }
 
+/// A tail of shape 1 or more has no mean: as a rule some outliers stand among the scores, and thresholds of
+/// such a tail lie so far out that nothing ever passes them.
+inline void require_mean(const PotTail& tail, const Text& place) {
+  if (tail.beyond.shape < 1.0) return;
+  fail(place, "scores without outliers, whose tail has a shape below 1",
+       {"shape ", number_text(tail.beyond.shape, 3), ", which comes from a few scores far above the rest"});
+}
+
 }  // namespace detail
 
 /// The tail above the empirical quantile at `level`, which at least 10 scores must exceed.

@@ -57,6 +57,16 @@ class Threshold {
   std::string name() const {
     return detail::visit([](const auto& rule) { return std::string(rule.kind); }, rule_);
   }
+  /// Why the threshold that these calibration scores lead to may not keep what the rule promises; empty where
+  /// nothing speaks against it. Throws as `fit`.
+  std::string doubt(std::span<const double> calibration) const {
+    return detail::visit(
+        [&](const auto& rule) {
+          if constexpr (requires { rule.doubt(calibration); }) return rule.doubt(calibration);
+          return std::string();
+        },
+        rule_);
+  }
   /// The rule with its parameter, for reports.
   std::string description() const {
     return detail::visit([](const auto& rule) { return rule.description(); }, rule_);

@@ -6,7 +6,6 @@
 #include <span>
 #include <vector>
 
-#include "../../core/detail/statistics.hpp"
 #include "../../core/error.hpp"
 #include "../../core/index_range.hpp"
 
@@ -27,22 +26,24 @@ class TelemanomRule {
   double judge(std::span<const double> errors, double pruning) noexcept {
     runs_.clear();
     const auto [low, high] = std::minmax_element(errors.begin(), errors.end());
-    const double mean = mean_of(errors);
-    const double deviation = standard_deviation_of(errors);
+    // In units in which the squares of very large and very small errors are numbers, and not 0.
+    const double unit = *high > 1e100 || (*high > 0.0 && *high < 1e-100) ? *high : 1.0;
+    const auto [mean, deviation] = moments(errors, unit);
     if (*low == *high || !(deviation > 0.0)) return *high;
-    const double highest = *high;
+    const double highest = *high / unit;
     double best = -1.0;
     double threshold = mean + 12.0 * deviation;
     for (int half_steps = 5; half_steps <= 23; ++half_steps) {
       const double epsilon = mean + 0.5 * half_steps * deviation;
       if (!(highest > epsilon)) break;
-      const double value = gain(errors, epsilon, mean, deviation);
+      const double value = gain(errors, unit, epsilon, mean, deviation);
       // A later z may lie above the same points, and be as good but for rounding.
       if (value >= best * (1.0 - 1e-12) && value > 0.0) {
         best = value;
         threshold = epsilon;
       }
     }
+    threshold *= unit;
     find_runs(errors, threshold);
     prune(errors, threshold, pruning);
     return threshold;
@@ -55,14 +56,30 @@ class TelemanomRule {
   const std::vector<Run>& runs() const { return runs_; }
 
  private:
-  /// -1 where epsilon is not admissible.
-  static double gain(std::span<const double> errors, double epsilon, double mean, double deviation) noexcept {
+  struct Moments {
+    double mean;
+    double deviation;
+  };
+  /// Of errors / unit.
+  static Moments moments(std::span<const double> errors, double unit) noexcept {
+    const auto n = static_cast<double>(errors.size());
+    double sum = 0.0;
+    for (const double e : errors) sum += e / unit;
+    const double mean = sum / n;
+    double squares = 0.0;
+    for (const double e : errors) squares += (e / unit - mean) * (e / unit - mean);
+    return {mean, std::sqrt(squares / n)};
+  }
+  /// -1 where epsilon is not admissible. All but the errors is in units.
+  static double gain(std::span<const double> errors, double unit, double epsilon, double mean,
+                     double deviation) noexcept {
     Index above = 0;
     Index runs = 0;
     Index below = 0;
     double sum = 0.0;
     bool was_above = false;
-    for (const double e : errors) {
+    for (const double error : errors) {
+      const double e = error / unit;
       const bool is_above = e > epsilon;
       above += is_above ? 1 : 0;
       runs += is_above && !was_above ? 1 : 0;
@@ -76,7 +93,8 @@ class TelemanomRule {
     if (above == 0 || 2 * above >= size || runs > 5 || below == 0) return -1.0;
     const double mean_below = sum / static_cast<double>(below);
     double squares = 0.0;
-    for (const double e : errors) {
+    for (const double error : errors) {
+      const double e = error / unit;
       if (e < epsilon) squares += (e - mean_below) * (e - mean_below);
     }
     const double deviation_below = std::sqrt(squares / static_cast<double>(below));

@@ -78,7 +78,8 @@ class TruncatedFit {
   Sums sums(const GeneralizedPareto& p) const noexcept {
     constexpr double never = -std::numeric_limits<double>::infinity();
     Sums result;
-    if (!(p.scale > 0.0) || std::isinf(p.scale) || !(std::abs(p.shape) < 10.0) ||
+    // Below shape -1 the likelihood grows without end towards a tail that ends at the largest excess.
+    if (!(p.scale > 0.0) || std::isinf(p.scale) || !(p.shape > -1.0 && p.shape < 10.0) ||
         !(1.0 + p.shape * largest_ / p.scale > 1e-9)) {
       result.likelihood = never;
       return result;
