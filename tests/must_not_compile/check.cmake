@@ -6,8 +6,13 @@ if(NOT expected)
 endif()
 string(REPLACE "// error: " "" expected "${expected}")
 
+# A source may ask for flags with a line "// flags: <flags>".
+file(STRINGS "${source}" flags REGEX "^// flags: ")
+string(REPLACE "// flags: " "" flags "${flags}")
+separate_arguments(flags)
+
 list(TRANSFORM include_dirs PREPEND "-I")
-execute_process(COMMAND ${compiler} -std=c++20 -fsyntax-only ${include_dirs} "${source}"
+execute_process(COMMAND ${compiler} -std=c++20 -fsyntax-only ${flags} ${include_dirs} "${source}"
                 RESULT_VARIABLE result ERROR_VARIABLE errors)
 if(result EQUAL 0)
   message(FATAL_ERROR "${source} compiles")
