@@ -93,7 +93,8 @@ TEST_CASE("the counter counts in other threads") {
 }
 
 TEST_CASE(
-    "the counter counts what Eigen's product packs, and core/product.hpp packs into the caller's memory") {
+    "the counter counts what Eigen's product packs, and core/detail/product.hpp packs into the caller's "
+    "memory") {
   constexpr Index n = 300;
   const reprise::Matrix<float> a = reprise::Matrix<float>::Random(n, n),
                                b = reprise::Matrix<float>::Random(n, n);

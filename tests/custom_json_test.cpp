@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <reprise/io/json_fields.hpp>
+#include <reprise/io/detail/json_fields.hpp>
 #include <string>
 
 #include "errors.hpp"

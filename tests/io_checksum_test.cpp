@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <reprise/io/checksum.hpp>
+#include <reprise/io/detail/checksum.hpp>
 #include <string>
 
 namespace {

@@ -1,5 +1,5 @@
 // Every product against a plain loop; this file is compiled with and without REPRISE_PLAIN_KERNELS.
-#include <reprise/core/product.hpp>
+#include <reprise/core/detail/product.hpp>
 
 #include "gradient_check.hpp"
 

@@ -702,7 +702,8 @@ TEST_CASE("every kind of decoder is saved and loaded, and what is as it always w
   check_contains(refused("reverse_decoder", 1), {"options.reverse_decoder: expected true or false, got 1"});
   check_contains(refused("decoder_input", "zeros"),
                  {"expected a decoder that reads the repeated code or starts"});
-  check_contains(refused("decoder_state", "encoder"), {"decoder.0: expected a state of 2 values, as encoder.0 has"});
+  check_contains(refused("decoder_state", "encoder"),
+                 {"decoder.0: expected a state of 2 values, as encoder.0 has"});
 }
 
 TEST_CASE("bytes that are changed at random, or values that are exchanged, give a model or an error") {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <reprise/layers/dropout.hpp>
-#include <reprise/training/batch_pass.hpp>
+#include <reprise/training/detail/batch_pass.hpp>
 
 #include "gradient_check.hpp"
 #include "training.hpp"

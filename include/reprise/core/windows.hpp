@@ -9,9 +9,9 @@
 #include <variant>
 #include <vector>
 
+#include "detail/visit.hpp"
 #include "sequences.hpp"
 #include "series.hpp"
-#include "visit.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

@@ -15,7 +15,7 @@
 #include "../data/scalers.hpp"
 #include "../models/autoencoder.hpp"
 #include "../scores/in_blocks.hpp"
-#include "../training/thread_pool.hpp"
+#include "../training/detail/thread_pool.hpp"
 #include "window_lengths.hpp"
 
 namespace reprise {

@@ -6,7 +6,7 @@
 
 #include "../training/callbacks.hpp"
 #include "../training/events.hpp"
-#include "snapshot_file.hpp"
+#include "detail/snapshot_file.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

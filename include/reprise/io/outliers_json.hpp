@@ -7,7 +7,7 @@
 #include "../streams/spot.hpp"
 #include "../thresholds/outlier_scorer.hpp"
 #include "../thresholds/thresholds.hpp"
-#include "json_document.hpp"
+#include "detail/json_document.hpp"
 
 // Thresholds, scorers and rules over streams as JSON documents, for `save`, `load`, `to_json_text` and
 // `from_json_text` of json_document.hpp: `Threshold`, `OutlierScorer`, `Mahalanobis`, and `Spot` and `Dspot`,

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "../models/autoencoder.hpp"
-#include "known_kinds.hpp"
-#include "snapshot_file.hpp"
+#include "detail/known_kinds.hpp"
+#include "detail/snapshot_file.hpp"
 
 // Models in files of the format safetensors, which Python's package of that name opens. An autoencoder's
 // tensors have the names of `parameters()` and Keras's shapes: encoder.0.kernel (I, 4H),

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "../data/scalers.hpp"
-#include "json_document.hpp"
+#include "detail/json_document.hpp"
 
 // `StandardScaler`, `MinMaxScaler` and `RobustScaler`, fitted or not, as JSON documents, for `save`, `load`,
 // `to_json_text` and `from_json_text` of json_document.hpp.

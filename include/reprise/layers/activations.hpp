@@ -8,10 +8,10 @@
 #include <type_traits>
 #include <utility>
 
+#include "../core/detail/memory.hpp"
 #include "../core/error.hpp"
-#include "../core/memory.hpp"
-#include "activation_functions.hpp"
 #include "custom_activation.hpp"
+#include "detail/activation_functions.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

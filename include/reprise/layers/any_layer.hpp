@@ -4,9 +4,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "../core/memory.hpp"
+#include "../core/detail/memory.hpp"
+#include "detail/layer_fields.hpp"
 #include "layer.hpp"
-#include "layer_fields.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../core/product.hpp"
+#include "../core/detail/product.hpp"
 #include "activations.hpp"
 #include "initializers.hpp"
 #include "layer.hpp"

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "detail/gru_memory.hpp"
+#include "detail/reading_order.hpp"
 #include "gru_cell.hpp"
-#include "internal/gru_memory.hpp"
-#include "internal/reading_order.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

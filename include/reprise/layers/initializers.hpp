@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "../core/lanes.hpp"
-#include "../core/memory.hpp"
+#include "../core/detail/lanes.hpp"
+#include "../core/detail/memory.hpp"
 #include "../core/random.hpp"
 #include "custom_initializer.hpp"
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "internal/lstm_memory.hpp"
-#include "internal/reading_order.hpp"
+#include "detail/lstm_memory.hpp"
+#include "detail/reading_order.hpp"
 #include "lstm_cell.hpp"
 
 namespace reprise {

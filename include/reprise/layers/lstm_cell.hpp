@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "../core/product.hpp"
+#include "../core/detail/product.hpp"
 #include "activations.hpp"
+#include "detail/lstm_kernels.hpp"
 #include "initializers.hpp"
 #include "layer.hpp"
-#include "lstm_kernels.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

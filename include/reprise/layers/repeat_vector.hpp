@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../core/lanes.hpp"
+#include "../core/detail/lanes.hpp"
 #include "layer.hpp"
 
 namespace reprise {

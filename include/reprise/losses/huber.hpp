@@ -2,8 +2,8 @@
 
 #include <cmath>
 
+#include "../core/detail/lanes.hpp"
 #include "../core/error.hpp"
-#include "../core/lanes.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

@@ -2,7 +2,7 @@
 
 #include <numbers>
 
-#include "../core/lanes.hpp"
+#include "../core/detail/lanes.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

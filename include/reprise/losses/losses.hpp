@@ -8,9 +8,9 @@
 #include <type_traits>
 #include <variant>
 
+#include "../core/detail/visit.hpp"
 #include "../core/error.hpp"
 #include "../core/sequences.hpp"
-#include "../core/visit.hpp"
 #include "custom_loss.hpp"
 #include "detail/loss_call.hpp"
 #include "huber.hpp"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "../layers/sequential.hpp"
-#include "../training/length_order.hpp"
+#include "../training/detail/length_order.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <string>
 
-#include "../core/lanes.hpp"
+#include "../core/detail/lanes.hpp"
 #include "../core/parameters.hpp"
 #include "clipping.hpp"
 #include "convention.hpp"

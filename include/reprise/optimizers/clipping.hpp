@@ -6,7 +6,7 @@
 #include <string>
 #include <variant>
 
-#include "../core/lanes.hpp"
+#include "../core/detail/lanes.hpp"
 #include "../core/parameters.hpp"
 #include "convention.hpp"
 

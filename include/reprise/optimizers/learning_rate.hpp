@@ -10,8 +10,8 @@
 #include <utility>
 #include <variant>
 
+#include "../core/detail/visit.hpp"
 #include "../core/sequences.hpp"
-#include "../core/visit.hpp"
 #include "convention.hpp"
 #include "custom_schedule.hpp"
 

@@ -7,11 +7,11 @@
 #include <variant>
 #include <vector>
 
-#include "../core/denormals.hpp"
+#include "../core/detail/denormals.hpp"
+#include "../core/detail/visit.hpp"
 #include "../core/error.hpp"
 #include "../core/parameters.hpp"
 #include "../core/sequences.hpp"
-#include "../core/visit.hpp"
 #include "adam.hpp"
 #include "clipping.hpp"
 #include "convention.hpp"

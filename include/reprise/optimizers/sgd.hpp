@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "../core/lanes.hpp"
+#include "../core/detail/lanes.hpp"
 #include "../core/parameters.hpp"
 #include "clipping.hpp"
 #include "convention.hpp"

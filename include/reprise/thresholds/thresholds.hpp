@@ -9,8 +9,8 @@
 #include <utility>
 #include <variant>
 
+#include "../core/detail/visit.hpp"
 #include "../core/fields.hpp"
-#include "../core/visit.hpp"
 #include "conformal.hpp"
 #include "custom.hpp"
 #include "detail/rule.hpp"

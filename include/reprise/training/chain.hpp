@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "../layers/chain_fields.hpp"
+#include "../layers/detail/chain_fields.hpp"
 #include "training_snapshot.hpp"
 
 namespace reprise {
@@ -14,8 +14,8 @@ inline namespace REPRISE_ABI {
 ///     auto chain = load<Chain<float>>("chain.safetensors");
 ///     Trainer<float>(chain.network, chain.parameters, chain.training).fit(windows, options);
 ///
-/// A layer of the user's own is saved by its `kind` and its fields (see layers/layer_fields.hpp); to load it,
-/// hand a registry to `load` that knows it: `Registry().add<AnyLayer<float>, Square<float>>()`.
+/// A layer of the user's own is saved by its `kind` and its fields (see layers/detail/layer_fields.hpp); to
+/// load it, hand a registry to `load` that knows it: `Registry().add<AnyLayer<float>, Square<float>>()`.
 template <typename Scalar_>
 struct Chain {
   using Scalar = Scalar_;

@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "batch_pass.hpp"
 #include "chain.hpp"
+#include "detail/batch_pass.hpp"
+#include "detail/frozen.hpp"
 #include "fit.hpp"
-#include "frozen.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

@@ -104,7 +104,8 @@ reprise::Windows windows() {
 }
 
 reprise::FitOptions options(Index epochs) {
-  return {.epochs = epochs, .optimizer = SignMomentum{.learning_rate = 1e-2, .beta = 0.8}, .loss = Distance{}};
+  return {
+      .epochs = epochs, .optimizer = SignMomentum{.learning_rate = 1e-2, .beta = 0.8}, .loss = Distance{}};
 }
 
 template <typename Load>

@@ -14,7 +14,7 @@
 
 #include "../fields.hpp"
 #include "../sequences.hpp"
-#include "../visit.hpp"
+#include "visit.hpp"
 
 // How each kind of field is written to a `FieldWriter` and read from a `FieldReader`: a specialisation of
 // `FieldForm` for each family of types.

@@ -4,7 +4,7 @@
 #include <type_traits>
 #include <variant>
 
-#include "version.hpp"
+#include "../version.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

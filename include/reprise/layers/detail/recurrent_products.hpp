@@ -2,8 +2,8 @@
 
 #include <array>
 
-#include "../../core/memory.hpp"
-#include "../../core/product.hpp"
+#include "../../core/detail/memory.hpp"
+#include "../../core/detail/product.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

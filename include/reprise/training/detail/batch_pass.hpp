@@ -3,11 +3,11 @@
 #include <numeric>
 #include <span>
 
-#include "../core/denormals.hpp"
-#include "../layers/sequential.hpp"
-#include "../losses/losses.hpp"
+#include "../../core/detail/denormals.hpp"
+#include "../../layers/sequential.hpp"
+#include "../../losses/losses.hpp"
+#include "../source.hpp"
 #include "length_order.hpp"
-#include "source.hpp"
 #include "thread_pool.hpp"
 
 namespace reprise {

@@ -4,7 +4,7 @@
 #include <xmmintrin.h>
 #endif
 
-#include "version.hpp"
+#include "../version.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "activations.hpp"
+#include "../activations.hpp"
 
 // The elementwise half of an LSTM step in float, fused: each unit's four gates, cell and state are computed
 // in registers in one pass over the step, as many units at a time as a register holds. The plain version,

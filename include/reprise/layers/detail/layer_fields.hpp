@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "../core/fields.hpp"
+#include "../../core/fields.hpp"
 
 // How a layer is written to a file and made again. A layer that can be saved has a name for files,
 // `static constexpr const char* kind`, and either

@@ -9,7 +9,7 @@
 #include <emmintrin.h>  // all of them take ten times as long to compile
 #endif
 
-#include "sequences.hpp"
+#include "../sequences.hpp"
 
 #define REPRISE_DETAIL_INLINE __attribute__((always_inline))
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "../core/parameters.hpp"
+#include "../../core/parameters.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

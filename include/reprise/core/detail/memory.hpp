@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "sequences.hpp"
+#include "../sequences.hpp"
 
 #if defined(__linux__)
 #include <sys/mman.h>

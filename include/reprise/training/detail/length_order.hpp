@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "source.hpp"
+#include "../source.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

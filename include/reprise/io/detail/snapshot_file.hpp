@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "../core/snapshot.hpp"
+#include "../../core/snapshot.hpp"
 #include "safetensors_file.hpp"
 
 // A snapshot as a file: each section is an entry of the metadata, in JSON.

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "../core/version.hpp"
+#include "../../core/version.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #endif
 
-#include "../core/error.hpp"
+#include "../../core/error.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "../core/lanes.hpp"
+#include "../../core/detail/lanes.hpp"
 
 // The maths of the activations, one struct each:
 //

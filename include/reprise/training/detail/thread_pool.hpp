@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "../core/error.hpp"
-#include "../core/needs_exceptions.hpp"
-#include "../core/sequences.hpp"
+#include "../../core/error.hpp"
+#include "../../core/needs_exceptions.hpp"
+#include "../../core/sequences.hpp"
 
 #ifndef REPRISE_NO_THREADS
 #include <mutex>

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "../core/fields.hpp"
-#include "../core/text.hpp"
+#include "../../core/fields.hpp"
+#include "../../core/text.hpp"
 #include "json.hpp"
 
 // Fields as JSON and back: a struct is an object with a member for each field, an enumerator its name, a

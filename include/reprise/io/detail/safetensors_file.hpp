@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "../core/parameters.hpp"
+#include "../../core/parameters.hpp"
 #include "atomic_file.hpp"
 #include "checksum.hpp"
 #include "json_fields.hpp"

@@ -2,18 +2,18 @@
 
 #include <optional>
 
-#include "../core/fields.hpp"
-#include "../layers/any_layer.hpp"
-#include "../layers/bidirectional.hpp"
-#include "../layers/decoder_input.hpp"
-#include "../layers/dense.hpp"
-#include "../layers/dropout.hpp"
-#include "../layers/gru.hpp"
-#include "../layers/lstm.hpp"
-#include "../layers/recurrent_options.hpp"
-#include "../layers/repeat_vector.hpp"
-#include "../layers/reshape.hpp"
-#include "../layers/reverse.hpp"
+#include "../../core/fields.hpp"
+#include "../../layers/any_layer.hpp"
+#include "../../layers/bidirectional.hpp"
+#include "../../layers/decoder_input.hpp"
+#include "../../layers/dense.hpp"
+#include "../../layers/dropout.hpp"
+#include "../../layers/gru.hpp"
+#include "../../layers/lstm.hpp"
+#include "../../layers/recurrent_options.hpp"
+#include "../../layers/repeat_vector.hpp"
+#include "../../layers/reshape.hpp"
+#include "../../layers/reverse.hpp"
 
 // The layers that files may hold without a registry of the caller's. A layer that is added to the library is
 // added here, in one line.

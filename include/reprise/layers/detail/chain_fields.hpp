@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "sequential.hpp"
+#include "../sequential.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {

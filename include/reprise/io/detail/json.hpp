@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "../core/error.hpp"
-#include "../core/needs_exceptions.hpp"
+#include "../../core/error.hpp"
+#include "../../core/needs_exceptions.hpp"
 
 // JSON from files that nobody vouches for.
 namespace reprise {
