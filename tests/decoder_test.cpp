@@ -313,9 +313,9 @@ TEST_CASE("decoder: options that do not go together are refused") {
   options = test::small_model(4);
   options.decoder_state = DecoderState::encoder;
   options.decoder[0].units = 4;
-  CHECK(contains(
-      message(options),
-      "decoder.0: expected a state of 6 values, as encoder.1 has, from whose state it starts, got 8"));
+  CHECK(contains(message(options),
+                 "decoder.0: expected a state of 6 values in 2, as encoder.1 has, from whose state it "
+                 "starts, got 8 in 2"));
   options.decoder.pop_back();
   CHECK(contains(message(options),
                  "as many decoder layers as encoder layers, from whose states they start, that is 2, got 1"));

@@ -155,6 +155,13 @@ TEST_CASE("forecaster: gradients of every tensor") {
   }
 }
 
+TEST_CASE("forecaster: a forecast as long as the window is whole, however short the sample") {
+  const reprise::Forecaster<double> model({.steps = 4, .horizon = 4, .layers = {{.units = 3}}});
+  const auto x = test::uniform_sequences<double>(1, 2, 4, 3);
+  const auto forecast = model.predict(reprise::ArraySource<double>(x, x, {4, 2}));
+  for (Index t = 0; t < 4; ++t) CHECK(forecast(1, t, 0) != 0.0);
+}
+
 TEST_CASE("forecaster: options and samples that cannot be are refused by name") {
   const auto message = [](reprise::ForecasterOptions options) {
     return error_of([&] { Forecaster<float> model(options); });

@@ -4,9 +4,14 @@
 #include <utility>
 #include <vector>
 
+#include <reprise/layers/decoder_input.hpp>
 #include <reprise/layers/dense.hpp>
+#include <reprise/layers/gru.hpp>
+#include <reprise/layers/repeat_vector.hpp>
+#include <reprise/layers/reverse.hpp>
 #include <reprise/layers/sequential.hpp>
 #include <reprise/models/autoencoder.hpp>
+#include <reprise/training/array_source.hpp>
 
 #include "gradient_check.hpp"
 #include "training.hpp"
@@ -175,6 +180,88 @@ TEST_CASE("sequential: names, widths and buffers that cannot be are refused, and
   Sequential<double> other({2, 5});
   other.add("dense", reprise::Dense<double>(2, {.units = 2}));
   CHECK(contains(error_of([&] { other.forward(theta.data(), tape, scratch, {}); }), "for this network"));
+  // As many layers, the same input and output, and more in between.
+  Sequential<double> larger({2, 5});
+  larger.add("scale", Scale<double>(2));
+  larger.add("lstm", reprise::Lstm<double>(2, {.units = 30, .return_sequences = true}));
+  larger.add("square", Square<double>());
+  larger.add("output", reprise::Dense<double>(30, {.units = 2}));
+  const Vector<double> more = Vector<double>::Zero(larger.parameters().size());
+  larger.prepare(scratch, 8);
+  CHECK(contains(error_of([&] { larger.forward(more.data(), tape, scratch, {}); }), "for this network"));
+
+  const Sequential<double> empty({2, 5});
+  const Vector<double> none(0);
+  CHECK(contains(error_of([&] { reprise::evaluate(empty, none, test::wave_windows(4, 5, 2)); }),
+                 "a network of at least one layer, got none"));
+}
+
+TEST_CASE("sequential: a chain that feeds its output back is whole, and its output like its input") {
+  const auto refused = [](bool reversed, Index features, bool with_dense, bool with_reverse) {
+    Sequential<double> network({1, 4});
+    network.add("encoder", reprise::Lstm<double>(1, {.units = 3}));
+    network.add("previous", reprise::PreviousValue<double>({1, 4}, reversed));
+    if (with_dense) {
+      network.add("decoder", reprise::Lstm<double>(1, {.units = 3, .return_sequences = true}));
+      network.add("output", reprise::Dense<double>(3, {.units = features}));
+      network.carry_state(0, 2);
+    }
+    if (with_reverse) network.add("reverse", reprise::Reverse<double>());
+    const Vector<double> theta = Vector<double>::Zero(network.parameters().size());
+    const Sequences<double> x(1, 2, 4);
+    Sequences<double> y(features, 2, 4);
+    reprise::SequentialScratch<double> scratch;
+    return error_of([&] {
+      network.infer(theta.data(), x.view(), y.view(), 0, static_cast<std::size_t>(network.size()), scratch);
+    });
+  };
+  CHECK(refused(false, 1, true, false) == error_of([] {}));
+  CHECK(refused(true, 1, true, true) == error_of([] {}));
+  CHECK(contains(refused(true, 1, true, false), "a last layer that turns the order of previous round"));
+  CHECK(contains(refused(false, 2, true, false), "which previous feeds back for the input"));
+  CHECK(contains(refused(false, 1, false, false), "a layer behind previous, got none"));
+
+  Sequential<double> network({1, 4});
+  network.add("encoder", reprise::Lstm<double>(1, {.units = 3}));
+  network.add("previous", reprise::PreviousValue<double>({1, 4}, true));
+  network.add("reverse", reprise::Reverse<double>());
+  CHECK(contains(error_of([&] { network.add("output", reprise::Dense<double>(1, {.units = 1})); }),
+                 "no layer behind reverse, which turns the order round"));
+}
+
+TEST_CASE("sequential: a reversed decoder under teacher forcing refuses samples of different lengths") {
+  Sequential<double> network({1, 4});
+  network.add("encoder", reprise::Lstm<double>(1, {.units = 3}));
+  network.add("previous", reprise::PreviousValue<double>({1, 4}, true));
+  network.add("decoder", reprise::Lstm<double>(1, {.units = 3, .return_sequences = true}));
+  network.add("output", reprise::Dense<double>(3, {.units = 1}));
+  network.add("reverse", reprise::Reverse<double>());
+  network.carry_state(0, 2);
+  Vector<double> theta(network.parameters().size());
+  network.initialize(theta.data(), 1);
+  reprise::TrainingState<double> state;
+  const reprise::ArraySource<double> source(test::uniform_sequences<double>(1, 2, 4, 3), {4, 2});
+  CHECK(contains(error_of([&] { reprise::Trainer<double>(network, theta, state).fit(source, {}); }),
+                 "previous: expected samples that all have the same length"));
+}
+
+TEST_CASE("sequential: a state is handed over only between layers whose states have the same parts") {
+  Sequential<double> network({1, 4});
+  network.add("lstm", reprise::Lstm<double>(1, {.units = 4}));
+  network.add("repeat", reprise::RepeatVector<double>(4));
+  network.add("gru", reprise::Gru<double>(4, {.units = 8, .return_sequences = true}));
+  CHECK(contains(error_of([&] { network.carry_state(0, 2); }), "a state of 8 values in 2, as lstm has"));
+}
+
+TEST_CASE("events: a copy that outlives its training refuses, and does not look") {
+  reprise::TrainingEvent kept;
+  reprise::Autoencoder<float> model({.steps = 5, .encoder = {{.units = 2}}, .decoder = {{.units = 2}}});
+  model.fit(test::wave_windows(20, 5), {.callbacks = {[&](reprise::TrainingEvent& event) {
+                                          CHECK(event.parameters().size() > 0);
+                                          kept = event;
+                                        }}});
+  CHECK(kept.epoch == 1);
+  CHECK(contains(error_of([&] { kept.history(); }), "expected an event that a training sent"));
 }
 
 // ---- Recurrent layers in an autoencoder ----

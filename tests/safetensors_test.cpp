@@ -703,7 +703,7 @@ TEST_CASE("every kind of decoder is saved and loaded, and what is as it always w
   check_contains(refused("decoder_input", "zeros"),
                  {"expected a decoder that reads the repeated code or starts"});
   check_contains(refused("decoder_state", "encoder"),
-                 {"decoder.0: expected a state of 2 values, as encoder.0 has"});
+                 {"decoder.0: expected a state of 2 values in 2, as encoder.0 has"});
 }
 
 TEST_CASE("bytes that are changed at random, or values that are exchanged, give a model or an error") {

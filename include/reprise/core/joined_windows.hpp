@@ -38,6 +38,12 @@ class JoinedWindows {
   template <typename Scalar>
   void gather(std::span<const Index> windows, SequenceView<Scalar> inputs,
               SequenceView<Scalar> targets) const {
+    require_batch(input_shape(), windows.size(), inputs);
+    if (targets.data != nullptr) require_batch(target_shape(), windows.size(), targets);
+    for (const Index window : windows) {
+      if (window >= 0 && window < size_) continue;
+      detail::fail("joined windows: gather", {"window numbers below ", size_}, {window});
+    }
     for (std::size_t column = 0; column < windows.size(); ++column) {
       const auto after = std::upper_bound(firsts_.begin(), firsts_.end(), windows[column]);
       const auto part = static_cast<std::size_t>(after - firsts_.begin()) - 1;
@@ -50,6 +56,12 @@ class JoinedWindows {
   }
 
  private:
+  template <typename Scalar>
+  static void require_batch(SequenceShape shape, std::size_t windows, const SequenceView<Scalar>& batch) {
+    if (batch.shape() == shape && batch.batch == static_cast<Index>(windows)) return;
+    detail::fail("joined windows: gather", {"a batch of ", windows, " of ", to_string(shape)},
+                 {batch.batch, " of ", to_string(batch.shape())});
+  }
   void require_like_first(std::size_t part) const {
     const Windows &first = parts_.front(), &other = parts_[part];
     const auto require = [&](const char* what, Index expected, Index got) {

@@ -107,7 +107,8 @@ class Bidirectional {
   Index state_size() const { return forward_.state_size() + backward_.state_size(); }
   LayerTraits traits() const {
     const LayerTraits half = forward_.traits();
-    return {.lengths = half.lengths, .takes_repeated = half.takes_repeated};
+    return {
+        .lengths = half.lengths, .takes_repeated = half.takes_repeated, .state_parts = 2 * half.state_parts};
   }
   Index tape_size(SequenceShape in, Index batch) const { return tape(nullptr, in, batch).size; }
   Index scratch_size(SequenceShape in, Index batch) const { return scratch(nullptr, in, batch).size; }

@@ -11,9 +11,9 @@ inline namespace REPRISE_ABI {
 /// as one reverse sweep (Werbos 1990). With x_t and h_t of step t and dy_t the gradient of its output
 /// (without return_sequences only the last step has one):
 ///
-///     forward, t = 1 ... T             u_t and v_t from x_t and h_{t-1}, then z_t, r_t, g_t and h_t as in
-///     the
-///                                      cell
+///     forward, t = 1 ... T             u_t and v_t from x_t and h_{t-1},
+///                                      then z_t, r_t, g_t and h_t as in the cell
+///
 ///     backward, t = T ... 1            dh_t = dy_t + (the cell's dh_prev of step t + 1)
 ///                                      du_t, dv_t and dh_prev as in the cell, from dh_t
 ///     for the first and last state     dh_T begins as the gradient of the final state; the cell's dh_prev of

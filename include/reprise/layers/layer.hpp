@@ -38,7 +38,8 @@ struct LayerContext {
 /// The states that a layer starts from and ends in: `state_size()` scalars for each sample. What a layer's
 /// state consists of stands one part after the other, each with one column per sample (an LSTM: h, H x batch,
 /// then c). Null where not wanted: a missing initial state is zero, and so is a missing gradient of a final
-/// one.
+/// one. `initial` and `final` are for `forward` and `infer`; what `backward` needs of them goes onto the
+/// tape.
 template <typename Scalar>
 struct LayerStates {
   const Scalar* initial = nullptr;
@@ -100,6 +101,10 @@ struct LayerTraits {
   /// Step t of its output needs only step t of the input, and the state in which step t - 1 ended.
   bool stepwise = false;
   FeedsBack feeds_back = FeedsBack::no;
+  /// Its output is its input with the steps from the last to the first.
+  bool turns_round = false;
+  /// How many parts its state has, all of one size (an LSTM's has two, h and c).
+  Index state_parts = 1;
 };
 
 /// A layer holds its configuration and nothing else: parameters, outputs, tape, gradients and scratch belong
@@ -109,6 +114,7 @@ struct LayerTraits {
 /// * `output_shape` throws where the input does not fit.
 /// * `add_parameters` appends the names and shapes of its tensors, each name with the prefix;
 ///   `initialize` fills them.
+/// * `tape_size` and `scratch_size` are never larger for a smaller batch.
 /// * `forward` keeps on the tape what `backward` needs.
 /// * `infer(in, out, call)` does the same without a tape. A layer that has none is inferred by `forward`.
 /// * `backward` turns the gradient dy of the output into dx, that of the input (not wanted where dx has no

@@ -16,9 +16,8 @@ inline namespace REPRISE_ABI {
 ///     backward, t = T ... 1            dh_t = dy_t + U^T dz_{t+1}
 ///                                      dc_t = dh_t * o_t * a'(a(c_t)) + dc_{t+1} * f_{t+1}
 ///                                      dz_t as in the cell, from dh_t and dc_t
-///     for the first and last states    dz_{T+1} = 0, so that dh_T and dc_T begin as the gradients of the
-///     final
-///                                      states; dh_0 and dc_0 are those of the initial ones
+///     for the last states              dz_{T+1} = 0: dh_T and dc_T begin as the final states' gradients
+///     for the first states             dh_0 and dc_0 are the initial states' gradients
 ///     then, over all steps             dx_t = W^T dz_t
 ///                                      dW = sum dz_t x_t^T    dU = sum dz_t h_{t-1}^T    db = sum dz_t
 ///
@@ -61,7 +60,8 @@ class Lstm {
   LayerTraits traits() const {
     return {.lengths = options().return_sequences ? Lengths::kept : Lengths::dropped,
             .takes_repeated = true,
-            .stepwise = options().return_sequences && !options().go_backwards};
+            .stepwise = options().return_sequences && !options().go_backwards,
+            .state_parts = 2};
   }
   Index tape_size(SequenceShape in, Index batch) const {
     return memory().tape(nullptr, in.steps, batch).size;

@@ -17,7 +17,7 @@ class Reverse : public LayerDefaults<Scalar_> {
 
   static constexpr const char* kind = "Reverse";
   const char* name() const { return "Reverse"; }
-  LayerTraits traits() const { return {.lengths = Lengths::kept}; }
+  LayerTraits traits() const { return {.lengths = Lengths::kept, .turns_round = true}; }
 
   void forward(Input x, Output y, const Call& call) const { reverse(x, y, call.lengths); }
   void backward(Input, Input, Input dy, Output dx, const Call& call) const {

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "any_layer.hpp"
-#include "reverse.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -22,6 +21,8 @@ struct SequentialTape {
   /// of all samples. Set it after `prepare`; what it points to must live until `backward` is done.
   std::span<const Index> lengths{};
   Vector<Scalar> memory;
+  /// Scalars of the memory that are in use.
+  Index laid_out = 0;
 };
 
 /// Buffers that a pass needs only while it runs: one set for each thread. Reused: memory only grows.
@@ -67,6 +68,8 @@ class Sequential {
       entry.sees_lengths = before.sees_lengths && before.traits.lengths == Lengths::kept;
       before.repeated_output = before.traits.makes_repeated && entry.traits.takes_repeated;
     }
+    // What is fed back is shown the network's own input in training, padding and all.
+    if (entry.traits.feeds_back != FeedsBack::no) entry.sees_lengths = true;
     entries_.push_back(std::move(entry));
     parameters_ = std::move(parameters);
     plan_of_one_ = plan_scratch(1);
@@ -84,11 +87,12 @@ class Sequential {
                    "a layer that has a state and a later one, neither handing one over yet",
                    {"layers ", from, " and ", to});
     }
-    if (state_of(from) != state_of(to)) {
+    const auto parts_of = [&](std::size_t l) { return entries_[l].traits.state_parts; };
+    if (state_of(from) != state_of(to) || parts_of(from) != parts_of(to)) {
       detail::fail(entries_[to].name,
-                   {"a state of ", state_of(from), " values, as ", entries_[from].name,
-                    " has, from whose state it starts"},
-                   {state_of(to)});
+                   {"a state of ", state_of(from), " values in ", parts_of(from), ", as ",
+                    entries_[from].name, " has, from whose state it starts"},
+                   {state_of(to), " in ", parts_of(to)});
     }
     entries_[from].sends = entries_[to].receives = state_size_;
     state_size_ += state_of(from);
@@ -141,7 +145,8 @@ class Sequential {
       return carve.used();
     };
     tape.lengths = {};
-    detail::grow(tape.memory, lay_out(nullptr));
+    tape.laid_out = lay_out(nullptr);
+    detail::grow(tape.memory, tape.laid_out);
     lay_out(tape.memory.data());
   }
 
@@ -207,10 +212,12 @@ class Sequential {
     detail::grow(scratch.memory, plan.size);
     const Scratch s = place(plan, scratch);
     require_lengths(lengths, in.batch, first, last);
+    if (entries_.empty()) detail::fail("Sequential", "at least one layer", "none");
     for (std::size_t l = first; l < last; ++l) {
       const Entry& entry = entries_[l];
       const SequenceView<Scalar> y = l + 1 == last ? out : output_view(s.gradient[l % 2], entry, in.batch);
       if (entry.traits.feeds_back != FeedsBack::no) {
+        require_whole();
         if (last == entries_.size()) return infer_by_step(theta, out, l, s);
         detail::fail("Sequential: infer", {"all layers behind ", entry.name}, "some of them");
       }
@@ -244,15 +251,27 @@ class Sequential {
       if (entry.name == name) detail::fail("Sequential: add", "a name that no other layer has", name);
     }
   }
-  /// Layers that are fed with the network's own output run one step after the other.
-  void require_stepwise(const Entry& entry) const {
-    FeedsBack feeds_back = FeedsBack::no;
-    for (const Entry& before : entries_) {
-      if (before.traits.feeds_back != FeedsBack::no) feeds_back = before.traits.feeds_back;
+  /// What layers behind it are fed with; null where none is fed with the network's own output.
+  const Entry* fed_back() const {
+    for (const Entry& entry : entries_) {
+      if (entry.traits.feeds_back != FeedsBack::no) return &entry;
     }
-    if (feeds_back == FeedsBack::no || entry.traits.stepwise) return;
-    if (feeds_back == FeedsBack::reversed && entry.layer.template get_if<Reverse<Scalar>>() != nullptr)
-      return;
+    return nullptr;
+  }
+  /// Layers that are fed with the network's own output run one step after the other, and what turns their
+  /// order round is the last.
+  void require_stepwise(const Entry& entry) const {
+    const Entry* const fed = fed_back();
+    if (fed == nullptr) return;
+    if (entry.traits.feeds_back != FeedsBack::no) {
+      detail::fail(entry.name, {"one layer that feeds the output back, which is ", fed->name}, "another");
+    }
+    const bool reversed = fed->traits.feeds_back == FeedsBack::reversed;
+    if (reversed && entries_.back().traits.turns_round) {
+      detail::fail(entry.name, {"no layer behind ", entries_.back().name, ", which turns the order round"},
+                   entry.layer.name());
+    }
+    if (entry.traits.stepwise || (reversed && entry.traits.turns_round)) return;
     detail::fail(entry.name,
                  "a layer that reads forwards and makes a step from the one before, as all must "
                  "that are fed with their own output",
@@ -277,11 +296,44 @@ class Sequential {
       detail::fail(entries_[l].name, "samples that all have the same length", "different ones");
     }
   }
+  /// A chain that feeds its output back must be whole, and its output like its input.
+  void require_whole() const {
+    if (entries_.empty()) detail::fail("Sequential", "at least one layer", "none");
+    const Entry* const fed = fed_back();
+    if (fed == nullptr) return;
+    if (fed == &entries_.back()) detail::fail("Sequential", {"a layer behind ", fed->name}, "none");
+    if (output_shape() != input_) {
+      detail::fail("Sequential",
+                   {"an output of ", to_string(input_), ", which ", fed->name, " feeds back for the input"},
+                   to_string(output_shape()));
+    }
+    if (fed->traits.feeds_back == FeedsBack::reversed && !entries_.back().traits.turns_round) {
+      detail::fail("Sequential", {"a last layer that turns the order of ", fed->name, " round"},
+                   entries_.back().layer.name());
+    }
+  }
+  Index tape_plan(Index batch) const {
+    Index size = detail::whole_packets(input_.features * input_.steps * batch);
+    for (const Entry& entry : entries_) {
+      size += detail::whole_packets(stored(entry) * batch) +
+              detail::whole_packets(entry.layer.tape_size(entry.input, batch));
+    }
+    return size + detail::whole_packets(state_size_ * batch);
+  }
+  bool fits(const SequentialTape<Scalar>& tape) const {
+    if (tape.memory.size() == 0 || tape.input.data != tape.memory.data() || tape.input.shape() != input_ ||
+        tape.outputs.size() != entries_.size()) {
+      return false;
+    }
+    for (std::size_t l = 0; l < entries_.size(); ++l) {
+      if (tape.outputs[l].shape() != entries_[l].output) return false;
+    }
+    return tape.laid_out == tape_plan(tape.input.batch);
+  }
   /// The scratch, after a look at what the caller hands in.
   Scratch checked_scratch(const SequentialTape<Scalar>& tape, SequentialScratch<Scalar>& scratch) const {
-    if (entries_.empty()) detail::fail("Sequential", "at least one layer", "none");
-    if (tape.memory.size() == 0 || tape.input.data != tape.memory.data() || tape.input.shape() != input_ ||
-        tape.outputs.size() != entries_.size() || tape.outputs.back().shape() != output_shape()) {
+    require_whole();
+    if (!fits(tape)) {
       detail::fail("Sequential: tape", "one that was prepared for this network, and is no copy", "another");
     }
     const ScratchPlan plan = plan_scratch(tape.input.batch);

@@ -75,11 +75,11 @@ struct AutoencoderOptions {
   friend bool operator==(const AutoencoderOptions&, const AutoencoderOptions&) = default;
 };
 
-/// LSTM layers that encode a window into one vector, the code, and others that decode the repeated code back
-/// into the window (Malhotra et al. 2016 in the form that Keras users know). Trained on normal windows, it
-/// reproduces normal windows well and others badly; the error says how strange a window is.
+/// Recurrent layers that encode a window into one vector, the code, and others that decode the repeated code
+/// back into the window (Malhotra et al. 2016 in the form that Keras users know). Trained on normal windows,
+/// it reproduces normal windows well and others badly; the error says how strange a window is.
 ///
-///     encoder LSTMs -> RepeatVector(steps) -> decoder LSTMs -> TimeDistributed(Dense(features))
+///     encoder layers -> RepeatVector(steps) -> decoder layers -> TimeDistributed(Dense(features))
 ///
 /// Or, as Malhotra et al. themselves have it, with a decoder that starts from the encoder's state, makes the
 /// window in reverse order, and sees its previous value: see the options.
@@ -121,7 +121,9 @@ class Autoencoder : public ChainModel<Scalar_> {
 
   /// The windows, or other samples' inputs, as the model reproduces them.
   Sequences<Scalar> reconstruct(const Source& source) const {
-    return run(source, this->all_layers(), "reconstruct: windows");
+    detail::LayerRange layers = this->all_layers();
+    layers.ends_with_input = true;
+    return run(source, layers, "reconstruct: windows");
   }
   Sequences<Scalar> reconstruct(const Sequences<Scalar>& input) const {
     return detail::infer_sequences(network_, theta(), input, this->all_layers(), "reconstruct: input");

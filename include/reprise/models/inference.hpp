@@ -26,6 +26,8 @@ struct LayerRange {
   std::size_t last;
   SequenceShape input;
   SequenceShape output;
+  /// Whether a step of the output belongs to the same step of the input, and ends with it.
+  bool ends_with_input = false;
 };
 
 inline void require_equal_shape(const char* what, SequenceShape expected, SequenceShape got) {
@@ -50,7 +52,7 @@ void put_back(const Sequences<Scalar>& block, std::span<const Index> samples, st
 }
 
 /// What the layers make of each sample's input, in blocks, so that the memory is that of the result. Where
-/// samples have lengths and the output has the input's steps, zeros stand behind a sample's end.
+/// samples have lengths and the output ends with the input, zeros stand behind a sample's end.
 template <typename Scalar>
 Sequences<Scalar> infer_source(const Sequential<Scalar>& network, const Scalar* theta, const Source& source,
                                const LayerRange& layers, const char* what) {
@@ -76,7 +78,7 @@ Sequences<Scalar> infer_source(const Sequential<Scalar>& network, const Scalar* 
     network.infer(theta, std::as_const(input).view(), output.view(), layers.first, layers.last, scratch,
                   order.lengths());
     if (order.is_sorted()) {
-      put_back(output, samples, order.lengths(), layers.output.steps == layers.input.steps, result);
+      put_back(output, samples, order.lengths(), layers.ends_with_input, result);
       continue;
     }
     for (Index t = 0; t < layers.output.steps; ++t) {

@@ -36,6 +36,17 @@ class TrainingAccess {
   virtual void write_snapshot(SnapshotWriter& writer) const = 0;
 };
 
+/// Which training an event may ask: none in a copy of the event, which may outlive the training.
+struct LentAccess {
+  LentAccess() = default;
+  LentAccess(const LentAccess&) {}
+  LentAccess& operator=(const LentAccess&) {
+    training = nullptr;
+    return *this;
+  }
+  TrainingAccess* training = nullptr;
+};
+
 }  // namespace detail
 
 /// What a callback sees of the training, and what it may ask for.
@@ -87,12 +98,15 @@ struct TrainingEvent {
   double learning_rate_factor = 1.0;
 
   // Set by the training loop.
-  detail::TrainingAccess* access = nullptr;
+  detail::LentAccess access{};
 
  private:
   detail::TrainingAccess& training() const {
-    if (access == nullptr) detail::fail("TrainingEvent", "an event that a training sent", "one of its own");
-    return *access;
+    if (access.training == nullptr) {
+      detail::fail("TrainingEvent", "an event that a training sent, while it is called",
+                   "a copy, or one of its own");
+    }
+    return *access.training;
   }
 };
 

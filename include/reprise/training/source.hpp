@@ -30,8 +30,7 @@
 //     bool targets_are_inputs() const;  // true: the network reproduces its input, and `targets` has no data
 //     Index length(Index sample) const;         // valid steps of a sample, which come first; at least one
 //     Index target_length(Index sample) const;  // the same of its target
-//     Index target_last_step_features() const;  // as many values of a target's last step count, from its
-//     first
+//     Index target_last_step_features() const;  // so many values of a target's last step count
 //
 // Without `target_length`, a target is as long as its input where both shapes have equally many steps, and
 // has all of its steps otherwise. What `gather` writes behind the valid steps is not looked at. It must be

@@ -25,6 +25,7 @@ namespace detail {
 /// The source's samples must be what the network takes and gives.
 template <typename Scalar>
 void require_source(const Sequential<Scalar>& network, const Source& source, const char* what) {
+  if (network.size() == 0) fail(what, "a network of at least one layer", "none");
   if (source.input_shape() != network.input_shape()) {
     fail(what, to_string(network.input_shape()), to_string(source.input_shape()));
   }
@@ -51,7 +52,7 @@ class Training final : private TrainingAccess {
         trainable_(trainable_ranges(network.parameters(), options_.frozen)),
         kept_(options_.callbacks.size()),
         write_snapshot_(std::move(write_snapshot)) {
-    event_.access = this;
+    event_.access.training = this;
     grow(gradient_, theta.size());
     if (options_.validation_split > 0.0) hold_out();
     options_.batch_size =
@@ -309,8 +310,7 @@ void require_parameters(const Sequential<Scalar>& network, const Vector<Scalar>&
 }  // namespace detail
 
 /// Mean loss over a source's samples at inference, without dropout or teacher forcing; where samples have
-/// lengths, over all valid positions. Throws `Error` where
-/// source, parameters or options do not fit.
+/// lengths, over all valid positions. Throws `Error` where source, parameters or options do not fit.
 template <typename Scalar>
 double evaluate(const Sequential<Scalar>& network, const Vector<Scalar>& parameters,
                 const std::type_identity_t<Source>& source, const EvaluateOptions& options = {}) {

@@ -12,8 +12,7 @@
 // `static constexpr const char* kind`, and either
 //   * lists its own fields in `each_field`, if it has any, and can be made without arguments; or
 //   * has `options()`, a struct that lists its fields, and is made from the number of input features and
-//   these.
-//     The kind may then stand in the options.
+//     these options. The kind may then stand in the options.
 namespace reprise {
 inline namespace REPRISE_ABI {
 
