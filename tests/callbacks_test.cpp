@@ -14,6 +14,7 @@
 #include <reprise/models/autoencoder.hpp>
 
 #include "gradient_check.hpp"
+#include "temporary_directory.hpp"
 #include "training.hpp"
 
 using reprise::Autoencoder;
@@ -76,12 +77,6 @@ std::string file_text(const std::string& path) {
 }
 
 /// A file's path that is removed in the end.
-struct TemporaryPath {
-  std::string path;
-  explicit TemporaryPath(const char* name) : path((std::filesystem::temp_directory_path() / name).string()) {}
-  ~TemporaryPath() { std::filesystem::remove(path); }
-};
-
 std::string text_of(std::FILE* file) {
   std::string text;
   std::rewind(file);
@@ -377,8 +372,9 @@ TEST_CASE("callbacks: options that cannot be are refused by name") {
 }
 
 TEST_CASE("CsvLog: a line an epoch") {
-  const TemporaryPath file("reprise_callbacks_test.csv");
-  std::ofstream(file.path) << "an older file\n";
+  const test::TemporaryDirectory directory;
+  const std::string file = (directory / "log.csv").string();
+  std::ofstream(file) << "an older file\n";
   const auto expected = [](const History& history) {
     std::string text = "epoch,loss,validation_loss,learning_rate\n";
     for (std::size_t i = 0; i < history.loss.size(); ++i) {
@@ -393,14 +389,14 @@ TEST_CASE("CsvLog: a line an epoch") {
     return text;
   };
   Autoencoder<float> model(test::small_model(4));
-  FitOptions options = passing_by(3, {CsvLog{file.path}});
+  FitOptions options = passing_by(3, {CsvLog{file}});
   const std::string first = expected(model.fit(ones, options));
-  CHECK(file_text(file.path) == first);
+  CHECK(file_text(file) == first);
   // The next fit replaces it.
   options.validation_data.reset();
   options.epochs = 2;
   const std::string second = expected(model.fit(ones, options));
-  CHECK(file_text(file.path) == second);
+  CHECK(file_text(file) == second);
   CHECK(first != second);
 }
 

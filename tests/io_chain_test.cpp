@@ -14,22 +14,14 @@
 #include <string>
 #include <vector>
 
+#include "temporary_directory.hpp"
+
 namespace {
 
 using namespace reprise;
 namespace fs = std::filesystem;
 
-struct Directory {
-  Directory() : path(fs::temp_directory_path() / "reprise_chain_test") {
-    fs::remove_all(path);
-    fs::create_directory(path);
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  ~Directory() { fs::remove_all(path); }
-  fs::path operator/(const char* name) const { return path / name; }
-  fs::path path;
-};
+using Directory = test::TemporaryDirectory;
 
 /// A layer of the user's own: y = factor x^2.
 template <typename Scalar_>

@@ -9,23 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "temporary_directory.hpp"
+
 namespace {
 
 using namespace reprise;
 namespace fs = std::filesystem;
 
-struct Directory {
-  Directory() : path(fs::temp_directory_path() / "reprise_checkpoint_test") {
-    fs::remove_all(path);
-    fs::create_directory(path);
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  ~Directory() { fs::remove_all(path); }
-  std::string operator/(const char* name) const { return (path / name).string(); }
-  std::ptrdiff_t files() const { return std::distance(fs::directory_iterator(path), {}); }
-  fs::path path;
-};
+using Directory = test::TemporaryDirectory;
 
 Windows some_windows() {
   std::vector<double> series;
@@ -51,13 +42,13 @@ TEST_CASE_TEMPLATE("checkpoint: what a callback saved goes on as the uninterrupt
   watched.callbacks = {[](TrainingEvent& event) {
                          if (event.stage == TrainingStage::epoch_end) event.scale_learning_rate(0.7);
                        },
-                       ModelCheckpoint{.path = directory / "after_{epoch}", .every = 2}};
+                       ModelCheckpoint{.path = (directory / "after_{epoch}").string(), .every = 2}};
   Autoencoder<Scalar> whole(some_layers());
   whole.fit(some_windows(), watched);
   CHECK(directory.files() == 3);
 
   for (const Index epoch : {2, 4, 6}) {
-    auto rest = load<Autoencoder<Scalar>>(directory / ("after_" + std::to_string(epoch)).c_str());
+    auto rest = load<Autoencoder<Scalar>>(directory / ("after_" + std::to_string(epoch)));
     CHECK(rest.training_state().epochs == epoch);
     if (epoch < 6) {
       FitOptions more = options;
@@ -76,16 +67,16 @@ TEST_CASE("checkpoint: the best by validation loss, or by the loss") {
   const Directory directory;
   Autoencoder<double> model(some_layers());
   const Windows train = some_windows().subset(0, 40), other = some_windows().subset(40, 17);
-  const History history =
-      model.fit(train, {.epochs = 12,
-                        .validation_data = other,
-                        .optimizer = Sgd{.learning_rate = 1.5, .momentum = 0.8},
-                        .callbacks = {ModelCheckpoint{.path = directory / "best", .save_best_only = true},
-                                      ModelCheckpoint{.path = directory / "lowest",
-                                                      .save_best_only = true,
-                                                      .monitor = Monitor::loss,
-                                                      .save_optimizer_state = false},
-                                      ModelCheckpoint{.path = directory / "last"}}});
+  const History history = model.fit(
+      train, {.epochs = 12,
+              .validation_data = other,
+              .optimizer = Sgd{.learning_rate = 1.5, .momentum = 0.8},
+              .callbacks = {ModelCheckpoint{.path = (directory / "best").string(), .save_best_only = true},
+                            ModelCheckpoint{.path = (directory / "lowest").string(),
+                                            .save_best_only = true,
+                                            .monitor = Monitor::loss,
+                                            .save_optimizer_state = false},
+                            ModelCheckpoint{.path = (directory / "last").string()}}});
   const auto place = [](const std::vector<double>& losses) {
     return std::min_element(losses.begin(), losses.end()) - losses.begin() + 1;
   };
@@ -108,8 +99,8 @@ TEST_CASE("checkpoint: what cannot be is refused") {
     model.fit(some_windows(), {.callbacks = {checkpoint}});
   };
   CHECK_THROWS_WITH_AS(fit({}), "ModelCheckpoint: expected a path, got none", Error);
-  CHECK_THROWS_WITH_AS(fit({.path = directory / "x", .every = 0}),
+  CHECK_THROWS_WITH_AS(fit({.path = (directory / "x").string(), .every = 0}),
                        "ModelCheckpoint: expected every > 0, got 0", Error);
-  CHECK_THROWS_AS(fit({.path = directory / "none/x"}), FileError);
+  CHECK_THROWS_AS(fit({.path = (directory / "none/x").string()}), FileError);
   CHECK(directory.files() == 0);
 }

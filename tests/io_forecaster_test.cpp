@@ -8,6 +8,7 @@
 #include <reprise/models/forecaster.hpp>
 
 #include "gradient_check.hpp"
+#include "temporary_directory.hpp"
 #include "training.hpp"
 
 using reprise::FitOptions;
@@ -19,15 +20,6 @@ using test::error_of;
 using test::same_bits;
 
 namespace {
-
-/// A file that is removed in the end.
-struct File {
-  explicit File(const char* name) : path((std::filesystem::temp_directory_path() / name).string()) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() { std::filesystem::remove(path); }
-  std::string path;
-};
 
 ForecasterOptions some_layers() {
   return {.steps = 6,
@@ -42,13 +34,14 @@ ForecasterOptions some_layers() {
 
 TEST_CASE_TEMPLATE("forecaster's file: gives the model back, whose training goes on bit for bit", Scalar,
                    float, double) {
-  const File file("reprise_forecaster_test.safetensors");
+  const test::TemporaryDirectory directory;
+  const std::string file = (directory / "model").string();
   const Windows windows = reprise::sliding_windows(test::wave(60, 2), {.length = 6, .horizon = 3});
   Forecaster<Scalar> whole(some_layers());
   FitOptions options{.epochs = 2, .batch_size = 16, .frozen = {"layers.0"}};
   whole.fit(windows, options);
-  save(whole, file.path);
-  auto loaded = reprise::load<Forecaster<Scalar>>(file.path);
+  save(whole, file);
+  auto loaded = reprise::load<Forecaster<Scalar>>(file);
   CHECK(loaded.options() == whole.options());
   CHECK(same_bits(loaded.weights(), whole.weights()));
   CHECK(same_bits(loaded.predict(windows).values(), whole.predict(windows).values()));
@@ -63,15 +56,16 @@ TEST_CASE_TEMPLATE("forecaster's file: gives the model back, whose training goes
 }
 
 TEST_CASE("forecaster's file: written by a checkpoint, and not taken for another model's") {
-  const File file("reprise_forecaster_checkpoint_test.safetensors");
+  const test::TemporaryDirectory directory;
+  const std::string file = (directory / "model").string();
   const Windows windows = reprise::sliding_windows(test::wave(60, 2), {.length = 6, .horizon = 3});
   Forecaster<float> model(some_layers()), rest(some_layers());
   FitOptions options{.epochs = 5, .batch_size = 16};
-  options.callbacks = {reprise::ModelCheckpoint{.path = file.path, .every = 3}};
+  options.callbacks = {reprise::ModelCheckpoint{.path = file, .every = 3}};
   model.fit(windows, options);
-  rest = reprise::load<Forecaster<float>>(file.path);
+  rest = reprise::load<Forecaster<float>>(file);
   CHECK(rest.training_state().epochs == 3);
   rest.fit(windows, {.epochs = 2, .batch_size = 16});
   CHECK(same_bits(rest.weights(), model.weights()));
-  CHECK(contains(error_of([&] { reprise::load<reprise::Autoencoder<float>>(file.path); }), "Forecaster"));
+  CHECK(contains(error_of([&] { reprise::load<reprise::Autoencoder<float>>(file); }), "Forecaster"));
 }

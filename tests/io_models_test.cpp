@@ -8,16 +8,11 @@
 #include <vector>
 
 #include "own_kinds.hpp"
+#include "temporary_directory.hpp"
 
 namespace {
 
 using namespace reprise;
-
-/// A file that is gone at the end of the test.
-struct TemporaryFile {
-  ~TemporaryFile() { std::filesystem::remove(path); }
-  std::filesystem::path path = std::filesystem::temp_directory_path() / "reprise_io_models_test";
-};
 
 Windows some_windows(Index horizon) {
   std::vector<double> series;
@@ -29,12 +24,12 @@ Windows some_windows(Index horizon) {
 template <typename Model, typename Options>
 void check_goes_on(const Options& options, Index horizon, const Optimizer& optimizer,
                    const Registry& registry = {}) {
-  const TemporaryFile file;
+  const test::TemporaryDirectory directory;
   const FitOptions fit{.epochs = 2, .batch_size = 16, .optimizer = optimizer};
   Model model(options);
   model.fit(some_windows(horizon), fit);
-  save(model, file.path);
-  auto loaded = load<Model>(file.path, registry);
+  save(model, directory / "model");
+  auto loaded = load<Model>(directory / "model", registry);
   CHECK(loaded.options() == model.options());
   CHECK(loaded.weights() == model.weights());
   const double loss = model.fit(some_windows(horizon), fit).loss.back();
@@ -77,11 +72,11 @@ TEST_CASE("files: own activations, initialisers, optimizers and schedules are kn
   const own::Adam optimizer{.learning_rate = own::Halving{.first = 0.01}, .clip = ClipNorm{0.5}};
   check_goes_on<Autoencoder<float>>(options, 0, optimizer, registry);
 
-  const TemporaryFile file;
-  save(Autoencoder<float>(options), file.path);
+  const test::TemporaryDirectory directory;
+  save(Autoencoder<float>(options), directory / "model");
   std::string message;
   try {
-    load<Autoencoder<float>>(file.path);
+    load<Autoencoder<float>>(directory / "model");
   } catch (const FileError& error) {
     message = error.what();
   }

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "temporary_directory.hpp"
+
 namespace {
 
 using namespace reprise;
@@ -74,16 +76,6 @@ void check_bits_flipped(const T& value) {
   }
 }
 
-class TemporaryFile {
- public:
-  TemporaryFile() : path_(std::filesystem::temp_directory_path() / "reprise_outliers_json_test.json") {}
-  ~TemporaryFile() { std::filesystem::remove(path_); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 }  // namespace
 
 TEST_CASE("outliers json: every rule comes back with the same bits") {
@@ -109,20 +101,21 @@ TEST_CASE("outliers json: every rule comes back with the same bits") {
 }
 
 TEST_CASE("outliers json: through a file") {
-  const TemporaryFile file;
+  const test::TemporaryDirectory directory;
+  const std::filesystem::path file = directory / "rule.json";
   OutlierScorer scorer{threshold::pot(1e-3)};
   scorer.calibrate(calibration_scores());
-  save(scorer, file.path());
-  CHECK(load<OutlierScorer>(file.path()).threshold() == scorer.threshold());
-  CHECK(contains(message_of([&] { load<Threshold>(file.path()); }), file.path().string()));
-  save(Threshold(threshold::mad(3)), file.path());
-  CHECK(load<Threshold>(file.path()).description() == "median + 3 MAD");
-  CHECK_THROWS_AS(save(Threshold(threshold::custom([](auto) { return 1.0; })), file.path()), Error);
-  CHECK(load<Threshold>(file.path()).name() == "mad");  // the old file stands
+  save(scorer, file);
+  CHECK(load<OutlierScorer>(file).threshold() == scorer.threshold());
+  CHECK(contains(message_of([&] { load<Threshold>(file); }), file.string()));
+  save(Threshold(threshold::mad(3)), file);
+  CHECK(load<Threshold>(file).description() == "median + 3 MAD");
+  CHECK_THROWS_AS(save(Threshold(threshold::custom([](auto) { return 1.0; })), file), Error);
+  CHECK(load<Threshold>(file).name() == "mad");  // the old file stands
   CHECK(contains(message_of([] { load<Threshold>("/nonexistent/threshold.json"); }), "/nonexistent"));
-  CHECK_THROWS_AS(load<Threshold>(std::filesystem::temp_directory_path()), FileError);
-  std::ofstream(file.path()).close();
-  CHECK_THROWS_AS(load<Threshold>(file.path()), FileError);
+  CHECK_THROWS_AS(load<Threshold>(directory.path), FileError);
+  std::ofstream(file).close();
+  CHECK_THROWS_AS(load<Threshold>(file), FileError);
 }
 
 TEST_CASE("outliers json: labelled scores may be infinite") {

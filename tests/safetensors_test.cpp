@@ -22,6 +22,8 @@
 #include <csignal>
 #endif
 
+#include "temporary_directory.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -33,25 +35,7 @@ using Json = nlohmann::ordered_json;
 
 const fs::path here = fs::path(__FILE__).parent_path() / "safetensors";
 
-/// A directory of its own, gone with all that is in it at the end of the test.
-struct Directory {
-  Directory() {
-    for (int number = 0;; ++number) {
-      path = fs::temp_directory_path() / ("reprise_safetensors_" + std::to_string(number));
-      if (fs::create_directory(path)) return;
-    }
-  }
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  ~Directory() { fs::remove_all(path); }
-
-  fs::path operator/(const char* name) const { return path / name; }
-  std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator{}));
-  }
-
-  fs::path path;
-};
+using Directory = test::TemporaryDirectory;
 
 std::string read(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "temporary_directory.hpp"
+
 namespace {
 
 using namespace reprise;
@@ -27,10 +29,10 @@ TEST_CASE("scalers json: a scaler comes back with the same bits") {
   MinMaxScaler range({.low = -1.0 / 3, .high = 1e17});
   CHECK_FALSE(from_json_text<MinMaxScaler>(to_json_text(range)).is_fitted());
   range.fit(series);
-  const auto path = std::filesystem::temp_directory_path() / "reprise_scalers_json_test.json";
+  const test::TemporaryDirectory directory;
+  const std::filesystem::path path = directory / "scaler.json";
   save(range, path);
   const auto range_again = load<MinMaxScaler>(path);
-  std::filesystem::remove(path);
   CHECK(range_again.options() == range.options());
   CHECK(range_again.transform(series) == range.transform(series));
   CHECK(range_again.inverse_transform(series) == range.inverse_transform(series));
