@@ -6,6 +6,7 @@
 #include <reprise/layers/dense.hpp>
 #include <reprise/layers/dropout.hpp>
 #include <reprise/layers/repeat_vector.hpp>
+#include <reprise/layers/reverse.hpp>
 #include <reprise/layers/sequential.hpp>
 
 #include "lstm_run.hpp"

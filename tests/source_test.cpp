@@ -193,7 +193,7 @@ TEST_CASE("source: windows over several series never straddle a joint") {
   }
 }
 
-TEST_CASE("source: joined windows of one series give that series' bits; patches are padded") {
+TEST_CASE("source: joined windows of one series give that series' bits, and patches are padded") {
   const auto series = test::wave(60, 2);
   const reprise::WindowOptions options{.length = 8, .stride = 2, .patch = 3};
   const Windows plain = sliding_windows(series, options);
