@@ -152,6 +152,32 @@ TEST_CASE("scalers: the robust one goes by the middle of the values") {
   CHECK_THROWS_AS(RobustScaler({.low = 0.5, .high = 0.5}), Error);
 }
 
+TEST_CASE("scalers: the robust one divides neither by rounding nor by a fault code") {
+  std::vector<double> rounded, constant(1499, 5.0), still(1499, 0.0);
+  for (int i = 0; i < 1500; ++i) rounded.push_back(i % 2 == 0 ? 0.3 : 0.1 * 3);
+  REQUIRE(rounded[0] != rounded[1]);
+  std::vector<float> neighbours(rounded.begin(), rounded.end());
+  for (std::size_t i = 1; i < neighbours.size(); i += 2) neighbours[i] = std::nextafter(0.3f, 1.0f);
+  rounded[700] = -9999.0;
+  neighbours[700] = -9999.0f;
+  constant.push_back(-9999.0);
+  still.push_back(2.0);
+  const auto check = [](const auto& series, double expected, Index suspects) {
+    RobustScaler scaler;
+    scaler.fit(series);
+    CHECK(scaler.ranges()[0] == Approx(expected));
+    CHECK(scaler.report().suspect_values == suspects);
+  };
+  check(rounded, 0.3, 1);
+  check(neighbours, 0.3, 1);
+  check(constant, 5.0, 1);
+  RobustScaler scaler;
+  CHECK(scaler.fit(still).ranges()[0] > 0.0);  // of zeros no scale can be told, and none of what differs
+  CHECK(scaler.report().suspect_values == 0);
+  CHECK_THROWS_AS(RobustScaler({.low = 0.0, .high = 5e-5, .unit_variance = true}), Error);
+  CHECK_THROWS_AS(RobustScaler({.low = 0.99995, .high = 1.0, .unit_variance = true}), Error);
+}
+
 TEST_CASE("scalers: what was strange about a series is reported") {
   Matrix<double> series(200, 3);
   for (Index t = 0; t < 200; ++t) series.row(t) << std::sin(0.3 * static_cast<double>(t)), 0.0, 7.0;

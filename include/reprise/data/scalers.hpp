@@ -62,7 +62,7 @@ class StandardScaler : public detail::AffineScaler<StandardScaler> {
  private:
   friend detail::AffineScaler<StandardScaler>;
 
-  detail::OffsetAndScale measure(std::vector<double>&, const detail::FeatureMoments& moments) const {
+  detail::OffsetAndScale measure(std::vector<double>&, const detail::FeatureMoments& moments, double) const {
     return {moments.mean, moments.deviation};
   }
 
@@ -117,7 +117,7 @@ class MinMaxScaler : public detail::AffineScaler<MinMaxScaler> {
  private:
   friend detail::AffineScaler<MinMaxScaler>;
 
-  detail::OffsetAndScale measure(std::vector<double>&, const detail::FeatureMoments& moments) const {
+  detail::OffsetAndScale measure(std::vector<double>&, const detail::FeatureMoments& moments, double) const {
     return {moments.low, moments.high - moments.low};
   }
 
@@ -128,7 +128,8 @@ struct RobustOptions {
   /// The range from this quantile of a feature to `high` is what it is divided by.
   double low = 0.25;
   double high = 0.75;
-  /// Divide by what would be the standard deviation of a normal distribution with that range.
+  /// Divide by what would be the standard deviation of a normal distribution with that range. The quantiles
+  /// must then not lie both within one ten thousandth of the same end.
   bool unit_variance = false;
   /// What a feature that is 0 throughout is divided by.
   double zero_scale = 1.0;
@@ -145,8 +146,10 @@ struct RobustOptions {
 };
 
 /// (x - median) / range between two quantiles, feature by feature, as scikit-learn's RobustScaler: a few
-/// values of any size, such as fault codes, hardly change it. Where the range is 0, since most values are the
-/// same, wider quantiles are taken, in the end the smallest and the largest value.
+/// values of any size, such as fault codes, hardly change it. Where the range is 0 but for rounding, since
+/// most values are the same, wider quantiles are taken, in the end the smallest and the largest value, of
+/// those that are not suspect (see `SeriesReport`). Where these are all the same, they are a constant
+/// feature.
 class RobustScaler : public detail::AffineScaler<RobustScaler> {
  public:
   static constexpr const char* name = "RobustScaler";
@@ -176,13 +179,27 @@ class RobustScaler : public detail::AffineScaler<RobustScaler> {
     if (!(options_.low >= 0.0 && options_.low < options_.high && options_.high <= 1.0)) {
       detail::fail(name, "quantiles 0 <= low < high <= 1", {options_.low, " and ", options_.high});
     }
+    if (options_.unit_variance && !(detail::normal_range(options_.low, options_.high) > 0.0)) {
+      detail::fail(name, "quantiles for unit_variance that are not both below 0.0001 or both above 0.9999",
+                   {options_.low, " and ", options_.high});
+    }
   }
-  detail::OffsetAndScale measure(std::vector<double>& values, const detail::FeatureMoments&) const {
+  detail::OffsetAndScale measure(std::vector<double>& values, const detail::FeatureMoments&,
+                                 double epsilon) const {
     const double median = detail::median_of(values);
+    const std::size_t count = values.size();
+    bool has_suspects = true;
     for (double low = options_.low, high = options_.high;;) {
       const double range = detail::quantile_of(values, high) - detail::quantile_of(values, low);
-      if (range > 0.0)
+      if (!detail::is_rounding(range, count, median, epsilon))
         return {median, options_.unit_variance ? range / detail::normal_range(low, high) : range};
+      if (has_suspects) {
+        const detail::SuspectLimits limits = detail::suspect_limits(values, epsilon);
+        std::erase_if(values, [&](double value) { return !limits.contain(value); });
+        has_suspects = false;
+        continue;
+      }
+      if (low == 0.0 && high == 1.0) return {median, 0.0};
       // Half way to the ends, each time; the ends themselves before rounding keeps them away.
       low = low < 1e-4 ? 0.0 : 0.5 * low;
       high = high > 1.0 - 1e-4 ? 1.0 : 0.5 * (1.0 + high);

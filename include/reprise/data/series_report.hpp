@@ -29,7 +29,8 @@ struct SeriesReport {
   /// Those of them that are 0, of which no scale can be told.
   std::vector<Index> zero_features{};
   /// How many values are suspect: further from their feature's median than 50 times the range that holds nine
-  /// tenths of its values.
+  /// tenths of its values or, where these are one value but for rounding, than 50 times that value. Where
+  /// that is 0, none is suspect.
   Index suspect_values = 0;
   /// The first ten of them in each feature.
   std::vector<Value> suspects{};
@@ -64,6 +65,12 @@ inline bool is_constant(std::size_t count, double low, double high, double mean,
   if (deviation * std::sqrt(std::max(0.0, 1.0 - roundings)) <= roundings * std::abs(mean)) return true;
   return epsilon > precision && high - low < 2.0 * epsilon * std::min(std::abs(low), std::abs(high));
 }
+/// The same for the range between two quantiles of `count` values around `median`.
+inline bool is_rounding(double range, std::size_t count, double median, double epsilon) {
+  constexpr double precision = std::numeric_limits<double>::epsilon();
+  const double roundings = static_cast<double>(count) * precision;
+  return range <= std::max(roundings, epsilon > precision ? 2.0 * epsilon : 0.0) * std::abs(median);
+}
 
 /// Values outside [low, high] are suspect.
 struct SuspectLimits {
@@ -71,13 +78,14 @@ struct SuspectLimits {
   double high = std::numeric_limits<double>::infinity();
   bool contain(double value) const { return value >= low && value <= high; }
 };
-/// Not empty; reorders. Where nine tenths of the values are the same there is no range to go by, and none is
-/// suspect.
-inline SuspectLimits suspect_limits(std::span<double> values) {
+/// Not empty; reorders. `epsilon` as in `is_constant`. Where nine tenths of the values are the same they have
+/// no range to go by, and their magnitude is taken for it.
+inline SuspectLimits suspect_limits(std::span<double> values, double epsilon) {
   constexpr double ranges = 50.0;
   const double median = median_of(values);
-  const double range = quantile_of(values, 0.95) - quantile_of(values, 0.05);
-  if (!(range > 0.0)) return {};
+  double range = quantile_of(values, 0.95) - quantile_of(values, 0.05);
+  if (is_rounding(range, values.size(), median, epsilon)) range = std::abs(median);
+  if (range == 0.0) return {};
   return {median - ranges * range, median + ranges * range};
 }
 
@@ -93,12 +101,12 @@ inline void report_suspects(std::span<const double> values, Index feature, const
 }
 
 /// Puts in the place of each suspect value the last one of its feature that is not, or the first one where
-/// there is none before it. All are finite.
-inline void hold_suspects(Matrix<double>& series) {
+/// there is none before it. All are finite; `epsilon` as in `is_constant`.
+inline void hold_suspects(Matrix<double>& series, double epsilon) {
   std::vector<double> values(static_cast<std::size_t>(series.rows()));
   for (Index f = 0; f < series.cols(); ++f) {
     std::copy(series.col(f).begin(), series.col(f).end(), values.begin());
-    const SuspectLimits limits = suspect_limits(values);
+    const SuspectLimits limits = suspect_limits(values, epsilon);
     Index first = 0;
     while (first < series.rows() && !limits.contain(series(first, f))) ++first;
     if (first == series.rows()) continue;

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "../core/detail/statistics.hpp"
 #include "../data/scalers.hpp"
 #include "../models/autoencoder.hpp"
+#include "../scores/errors.hpp"
 #include "../scores/in_blocks.hpp"
 #include "../training/detail/thread_pool.hpp"
 #include "window_lengths.hpp"
@@ -105,7 +107,7 @@ class SeriesDetector {
     state.scaler.fit(series);
     state.report = state.scaler.report();
     if (state.report.suspect_values > 0) {
-      detail::hold_suspects(series);
+      detail::hold_suspects(series, std::numeric_limits<double>::epsilon());
       state.scaler.fit(series);
     }
     const Matrix<double> scaled = state.scaler.transform(series);

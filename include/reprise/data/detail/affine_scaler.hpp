@@ -65,8 +65,9 @@ inline double normal_range(double low, double high) {
   return quantile(std::min(high, 0.9999)) - quantile(std::max(low, 1e-4));
 }
 
-/// y = low + (x - offset) / scale * width, feature by feature. `Derived::measure(values, moments)` says how
-/// offset and scale come from a feature that is not constant; it may reorder the values.
+/// y = low + (x - offset) / scale * width, feature by feature. `Derived::measure(values, moments,
+/// epsilon)` says how offset and scale come from a feature that is not constant, with a scale of 0 where it
+/// is constant but for a few values; it may reorder the values. `epsilon` as in `is_constant`.
 template <typename Derived>
 class AffineScaler {
  public:
@@ -169,8 +170,9 @@ class AffineScaler {
                       series.epsilon())) {
         found = constant(moments, f, report);
       } else {
-        report_suspects(values, f, suspect_limits(sorted), report);
-        found = static_cast<const Derived&>(*this).measure(sorted, moments);
+        report_suspects(values, f, suspect_limits(sorted, series.epsilon()), report);
+        found = static_cast<const Derived&>(*this).measure(sorted, moments, series.epsilon());
+        if (found.scale == 0.0) found.scale = magnitude_of(found.offset);
       }
       offsets.push_back(found.offset);
       scales.push_back(found.scale);
@@ -182,10 +184,10 @@ class AffineScaler {
   /// One that is exactly constant inverts to exactly its value.
   OffsetAndScale constant(const FeatureMoments& moments, Index feature, SeriesReport& report) const {
     report.constant_features.push_back(feature);
-    const double magnitude = std::abs(moments.mean);
-    if (magnitude == 0.0) report.zero_features.push_back(feature);
-    return {moments.mean, magnitude == 0.0 ? zero_scale_ : magnitude};
+    if (moments.mean == 0.0) report.zero_features.push_back(feature);
+    return {moments.mean, magnitude_of(moments.mean)};
   }
+  double magnitude_of(double value) const { return value == 0.0 ? zero_scale_ : std::abs(value); }
 
   template <SeriesLike S, typename Map>
   auto map(const S& series, const char* call, Map value) const {
