@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <reprise/core/random.hpp>
@@ -148,6 +149,18 @@ TEST_CASE("loss lengths: the loss of each sample is the mean over its valid step
       CHECK(std::abs(losses[static_cast<std::size_t>(b)] - expected) <= 1e-14);
     }
   }
+}
+
+TEST_CASE("loss lengths: the padding of a last step that is beyond the length changes no mean") {
+  // Of the 10 values that are meant in 3 steps of 4, the first two steps have 8.
+  Values prediction(4, 2, 3), target(4, 2, 3);
+  std::fill_n(prediction.view().data, prediction.view().size(), 1.0);
+  std::fill_n(target.view().data, target.view().size(), 0.0);
+  std::vector<double> losses(2);
+  const std::vector<Index> some{3, 2};
+  reprise::sample_losses(reprise::MeanAbsoluteError{}, prediction.view(), target.view(), losses, 2, some);
+  CHECK(losses[0] == doctest::Approx(1.0));
+  CHECK(losses[1] == doctest::Approx(1.0));
 }
 
 TEST_CASE("loss lengths: those that cannot be are refused") {

@@ -133,4 +133,6 @@ TEST_CASE("dspot: a step of the level is an alarm until it has lasted") {
   CHECK(rule.step(100.0).is_alarm());
   CHECK_FALSE(rule.step(50.2).is_alarm());  // one alarm alone relearns nothing
   CHECK_THROWS_AS(Dspot(calibration, {.depth = 10, .relearn_after = 5}), Error);
+  CHECK(Dspot(calibration).state().relearn_after == 100);
+  CHECK(Dspot(calibration, {.depth = 200, .spot = {.level = 0.9}}).state().relearn_after == 200);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <concepts>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <utility>
@@ -226,10 +227,12 @@ inline Windows detail::make_windows(detail::Series series, const WindowOptions& 
   if (options.horizon < 0) detail::fail("sliding_windows", "horizon >= 0", {options.horizon});
   detail::require_positive(series.features, "sliding_windows", "number of features");
   const Index steps = series.steps();
-  const Index extent = options.length + options.horizon;  // of the series that one window needs
-  if (steps < extent) {
-    detail::fail("sliding_windows", {"a series of at least ", extent, " steps"}, {steps, " steps"});
+  if (steps < options.length || options.horizon > steps - options.length) {
+    const auto needed =
+        static_cast<std::uint64_t>(options.length) + static_cast<std::uint64_t>(options.horizon);
+    detail::fail("sliding_windows", {"a series of at least ", needed, " steps"}, {steps, " steps"});
   }
+  const Index extent = options.length + options.horizon;  // of the series that one window needs
   detail::visit(
       [&](const auto& values) {
         const auto bad = std::find_if(values.begin(), values.end(), [](auto v) { return !std::isfinite(v); });

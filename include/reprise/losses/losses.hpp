@@ -135,7 +135,8 @@ void validate(const Kind& loss) {
 /// beyond is not read, and its slope is zero. The sum over the valid steps is divided by `steps` all the
 /// same, so that a step weighs as much in a short sample as in a long one. For a loss that is divided by the
 /// valid steps of the batch, as Keras divides under a mask, let scale be steps / (sum of the lengths of the
-/// whole batch).
+/// whole batch). With `last_step_features` the sum over the valid values is divided by the values that are
+/// meant in a whole sample, and for such a loss steps are to be counted in these values too.
 template <typename Scalar>
 double loss_sum(const Loss& loss, std::type_identity_t<SequenceView<const Scalar>> prediction,
                 std::type_identity_t<SequenceView<const Scalar>> target,
@@ -151,9 +152,9 @@ double loss_sum(const Loss& loss, std::type_identity_t<SequenceView<const Scalar
   return call.per_element * sum;
 }
 
-/// The loss of each sample: the mean of the element loss over its (valid) steps and features, unweighted; 0
-/// for a sample of length 0. `losses` has one place per sample; the last two arguments are those of
-/// `loss_sum`. Allocates nothing; throws `Error` when shapes disagree.
+/// The loss of each sample: the mean of the element loss over the meant values of its valid steps,
+/// unweighted; 0 for a sample of length 0. `losses` has one place per sample; the last two arguments are
+/// those of `loss_sum`. Allocates nothing; throws `Error` when shapes disagree.
 template <typename Scalar>
 void sample_losses(const Loss& loss, SequenceView<Scalar> prediction,
                    SequenceView<const std::remove_const_t<Scalar>> target, std::span<double> losses,
@@ -163,10 +164,11 @@ void sample_losses(const Loss& loss, SequenceView<Scalar> prediction,
   std::fill(losses.begin(), losses.end(), 0.0);
   detail::LossCall<Value> call{prediction, target, {}, lengths, 1.0, nullptr, losses.data(), 0, 0.0};
   detail::sum_of_elements(loss, call, last_step_features);
+  const Index values = prediction.features * (prediction.steps - 1) + call.in_last;
   for (std::size_t b = 0; b < losses.size(); ++b) {
     losses[b] *= call.per_element;
-    if (lengths.empty() || lengths[b] == 0) continue;
-    losses[b] *= static_cast<double>(prediction.steps) / static_cast<double>(lengths[b]);
+    if (lengths.empty() || lengths[b] == 0 || lengths[b] == prediction.steps) continue;
+    losses[b] *= static_cast<double>(values) / static_cast<double>(prediction.features * lengths[b]);
   }
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -19,9 +21,9 @@ struct DspotOptions {
   Index depth = 10;
   SpotOptions spot{};
   /// After so many alarms in a row the stream has a new level: the last of them make the mean from then on.
-  /// Without this (0, as in the paper) a step in the stream's level is an alarm for ever. At least `depth`
-  /// where it is not 0.
-  Index relearn_after = 100;
+  /// With 0, as in the paper, a step in the stream's level is an alarm for ever. At least `depth` where it is
+  /// not 0. Not given: 100, or `depth` where that is more.
+  std::optional<Index> relearn_after{};
 };
 
 /// All of a `Dspot`, to be kept and to go on from.
@@ -57,7 +59,7 @@ class Dspot {
   explicit Dspot(std::span<const double> calibration, const DspotOptions& options = {})
       : last_(depth_of(options, calibration.size())),
         alarmed_(Eigen::ArrayXd::Zero(last_.size())),
-        relearn_after_(options.relearn_after),
+        relearn_after_(options.relearn_after.value_or(std::max(Index{100}, options.depth))),
         spot_(differences(calibration), options.spot) {}
 
   /// Goes on where `state` was taken. Throws where that cannot be a state.
@@ -116,8 +118,9 @@ class Dspot {
     if (static_cast<Index>(values) <= options.depth) {
       detail::fail("dspot", {"more than depth = ", options.depth, " calibration values"}, {values});
     }
-    if (options.relearn_after != 0 && options.relearn_after < options.depth) {
-      detail::fail("dspot", {"relearn_after 0 or at least depth = ", options.depth}, {options.relearn_after});
+    const Index relearn_after = options.relearn_after.value_or(0);
+    if (relearn_after != 0 && relearn_after < options.depth) {
+      detail::fail("dspot", {"relearn_after 0 or at least depth = ", options.depth}, {relearn_after});
     }
     return options.depth;
   }

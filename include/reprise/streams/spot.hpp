@@ -79,7 +79,7 @@ struct SpotState {
 };
 
 /// SPOT: the POT threshold, updated with every value that is no alarm. Of an alarm no more is used than that
-/// it was one: as many as the risk promises, twice over, count as normal values when the threshold is next
+/// it was one: 10 and twice as many as the risk promises count as normal values when the threshold is next
 /// worked out (with `correct_truncation`; in the paper an alarm changes nothing), so that outliers do not
 /// raise the threshold. Where the level of the stream drifts, use `Dspot`.
 class Spot {
@@ -184,8 +184,8 @@ class Spot {
 
   /// What the next value is held against.
   double threshold() const { return threshold_; }
-  /// Its counts are of all values (in the paper's rule of those that were no alarm), its fit of the latest
-  /// excesses.
+  /// Its counts are of the values that were no alarm, its fit of the latest excesses. The alarms that count
+  /// as normal values are beside it: `state().alarms`.
   const PotTail& tail() const { return tail_; }
   const SpotOptions& options() const { return options_; }
 
