@@ -43,6 +43,22 @@ void check(const T& value, const std::string& text, const std::string& refusal) 
   CHECK(test::error_of([&] { read<T>(text, Registry()); }) == refusal);
 }
 
+/// Could be read as the library's.
+struct SameName : own::SquaredError {
+  static constexpr const char* kind = "MeanAbsoluteError";
+};
+
+struct Whole {
+  reprise::Index size = 0;
+  int shift = 0;
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("size", self.size);
+    visit("shift", self.shift);
+  }
+  friend bool operator==(const Whole&, const Whole&) = default;
+};
+
 struct Rate {
   reprise::LearningRate value = 0.1;
   template <typename Self, typename Visit>
@@ -85,6 +101,13 @@ TEST_CASE("own kinds as JSON: one of ours stays its name, and its initialiser ki
         reprise::Initializer{reprise::Initializer::Kind::orthogonal, 0.5});
   CHECK(test::error_of([] { read<reprise::Initializer>(R"({"kind":"zeros"})", Registry()); }) ==
         "file: expected a member value, got none");
+}
+
+TEST_CASE("own kinds as JSON: what could not be read again is not written") {
+  CHECK(read<Whole>(to_json(Whole{3, -4}).dump(), Registry()) == Whole{3, -4});
+  CHECK(test::contains(test::error_of([] { to_json(Whole{-3, 4}); }), "expected a size or count >= 0"));
+  CHECK(test::contains(test::error_of([] { to_json(reprise::Loss{SameName{}}); }),
+                       "expected a kind that is none of the library's, got MeanAbsoluteError"));
 }
 
 TEST_CASE("own kinds as JSON: options that their type refuses are refused") {

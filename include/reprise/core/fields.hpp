@@ -29,8 +29,10 @@
 //     };
 //
 // A field is a bool, an integer, a double, a string, an enum, a struct with a list of its own, or an
-// optional, a vector or a variant of these. The names of an enum stand beside it, in a function that is found
-// by it:
+// optional, a vector or a variant of these. An `Index`, and with it std::int64_t where that is the same type,
+// is a size or a count: a file holds it from 0 to 2^53 and refuses a negative one when it is written. A field
+// that may be negative is an int or a double. The names of an enum stand beside it, in a function that is
+// found by it:
 //
 //     constexpr std::array<std::string_view, 2> enumerator_names(Convention) { return {"keras", "pytorch"}; }
 //
@@ -57,6 +59,10 @@ class FieldWriter {
   virtual void begin_object(std::string_view kind) = 0;
   virtual void member(const char* name) = 0;
   virtual void end_object() = 0;
+  /// Called before a value that could not be read again. A file throws; a message may show the value.
+  virtual void refuse(const char* expected, const std::string& got) const {
+    static_cast<void>(expected), static_cast<void>(got);
+  }
   /// A plain number where a struct may stand instead, such as a learning rate.
   virtual void constant(double value) {
     begin_object("constant");

@@ -33,6 +33,9 @@ template <std::integral T>
 struct FieldForm<T> {
   using Limits = std::numeric_limits<T>;
   static void write(FieldWriter& writer, T value) {
+    if constexpr (std::same_as<T, Index>) {
+      if (value < 0) writer.refuse("a size or count >= 0 (an int may be less)", std::to_string(value));
+    }
     if constexpr (std::signed_integral<T>) {
       writer.integer(value);
     } else {
@@ -180,6 +183,8 @@ struct FieldForm<std::variant<Kinds...>> {
           if constexpr (std::is_arithmetic_v<Kind>) {
             writer.constant(kind);
           } else if constexpr (Erased<Kind>) {
+            if ((is_named<Kinds>(kind.kind()) || ...))
+              writer.refuse("a kind that is none of the library's", std::string(kind.kind()));
             write_value(writer, kind);
           } else {
             writer.begin_object(kind_of<Kind>());
@@ -197,6 +202,13 @@ struct FieldForm<std::variant<Kinds...>> {
   }
 
  private:
+  /// Whether this name stands for a type of the library's, as which a value of the user's would be read.
+  template <typename Kind>
+  static bool is_named(std::string_view kind) {
+    if constexpr (std::is_arithmetic_v<Kind>) return kind == "constant";
+    if constexpr (!std::is_arithmetic_v<Kind> && !Erased<Kind>) return kind == kind_of<Kind>();
+    return false;
+  }
   template <typename Kind>
   static bool read_if(FieldReader& reader, const std::string& kind, Variant& value) {
     if constexpr (std::is_arithmetic_v<Kind>) {

@@ -24,6 +24,9 @@ class JsonFieldWriter : public FieldWriter {
   void boolean(bool value) override { put(value); }
   void integer(std::int64_t value) override { put(value); }
   void natural(std::uint64_t value) override { put(value); }
+  void refuse(const char* expected, const std::string& got) const override {
+    fail_file(place(), expected, got);
+  }
   void number(double value) override {
     if (!std::isfinite(value)) fail_file(place(), "a finite number", number_text(value));
     put(value);
