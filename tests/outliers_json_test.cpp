@@ -118,6 +118,24 @@ TEST_CASE("outliers json: through a file") {
   CHECK_THROWS_AS(load<Threshold>(file), FileError);
 }
 
+TEST_CASE("outliers json: a scorer whose tail could not be calibrated any more is read") {
+  std::vector<double> heavy;
+  for (int i = 0; i < 1000; ++i) heavy.push_back(std::pow(1.0 - (i + 0.5) / 1000.0, -2.0));
+  OutlierScorer scorer{threshold::pot(1e-3)};
+  CHECK_THROWS_AS(scorer.calibrate(heavy), Error);
+  scorer = OutlierScorer{threshold::quantile(0.9)};
+  scorer.calibrate(heavy);
+  // As 0.1 wrote it.
+  Json document = Json::parse(to_json_text(scorer));
+  document["version"] = 1;
+  document.erase("checksum");
+  document["threshold"] = Json::parse(to_json_text(Threshold(threshold::pot(1e-3))))["threshold"];
+  const auto read = from_json_text<OutlierScorer>(document.dump());
+  CHECK(read.calibration_scores() == scorer.calibration_scores());
+  CHECK(read.threshold() == fit_pot_tail(heavy).value_at(1e-3));
+  CHECK(from_json_text<OutlierScorer>(to_json_text(read)).threshold() == read.threshold());
+}
+
 TEST_CASE("outliers json: labelled scores may be infinite") {
   const double infinity = std::numeric_limits<double>::infinity();
   const Threshold rule = threshold::f_beta(1, {0.1, 0.2, infinity}, {0, 1, 1});

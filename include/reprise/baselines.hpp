@@ -5,3 +5,5 @@
 #include "baselines/nearest_window.hpp"
 #include "baselines/pca.hpp"
 #include "baselines/simple.hpp"
+#include "evaluation/event_table.hpp"
+#include "scores/errors.hpp"

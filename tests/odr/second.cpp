@@ -4,8 +4,10 @@
 #include <reprise/scores/error_vectors.hpp>
 #include <reprise/scores/mahalanobis.hpp>
 #if __has_include(<nlohmann/json.hpp>)
+#include <reprise/io/checkpoint.hpp>
 #include <reprise/io/outliers_json.hpp>
 #include <reprise/io/safetensors.hpp>
+#include <reprise/io/scalers_json.hpp>
 #endif
 
 const char* name_of_second();

@@ -2,9 +2,14 @@
 
 #include <vector>
 
+#include "../evaluation/event_table.hpp"
+#include "../scores/errors.hpp"
 #include "../scores/mahalanobis.hpp"
+#include "../scores/point_scores.hpp"
 #include "../streams/dspot.hpp"
+#include "../streams/martingale.hpp"
 #include "../streams/spot.hpp"
+#include "../thresholds/fit_generalized_pareto.hpp"
 #include "../thresholds/outlier_scorer.hpp"
 #include "../thresholds/thresholds.hpp"
 #include "detail/json_document.hpp"
@@ -45,9 +50,8 @@ struct JsonFormat<OutlierScorer> {
   };
   static State state_of(const OutlierScorer& value) { return {value.rule(), value.calibration_scores()}; }
   static OutlierScorer made_of(const State& state) {
-    OutlierScorer scorer(state.threshold);
-    if (!state.calibration_scores.empty()) scorer.calibrate(state.calibration_scores);
-    return scorer;
+    if (state.calibration_scores.empty()) return OutlierScorer(state.threshold);
+    return OutlierScorer::from_calibration(state.threshold, state.calibration_scores);
   }
 };
 

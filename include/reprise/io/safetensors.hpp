@@ -14,7 +14,7 @@
 // tensors have the names of `parameters()` and Keras's shapes: encoder.0.kernel (I, 4H),
 // encoder.0.recurrent_kernel (H, 4H), encoder.0.bias (4H), ..., output.kernel (H, F), output.bias (F). What
 // its optimizer remembers of each stands beside it: optimizer.first.encoder.0.kernel, optimizer.second... and
-// optimizer.velocity... where there is such a moment, optimizer.custom.0... for an optimizer of the user's
+// optimizer.velocity... where there is such a moment, optimizer.custom_0... for an optimizer of the user's
 // own. Of the metadata, "format", "format_version" and "model" tell what file it is; "options" is the model's
 // configuration and "training" that of the optimizer with its counters, both JSON; "checksum" is over all
 // tensors and metadata (see safetensors_file.hpp).

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "../core/sequences.hpp"
@@ -24,6 +25,21 @@ class OutlierScorer {
  public:
   explicit OutlierScorer(Threshold rule = default_threshold()) : rule_(std::move(rule)) {
     if (!rule_.needs_calibration()) threshold_ = rule_.fit({});
+  }
+
+  /// As it was written to a file: calibrated with these scores, be their tail such as `threshold::pot`
+  /// refuses today. Release 0.1 did not refuse it, and its files must be read.
+  static OutlierScorer from_calibration(Threshold rule, std::span<const double> scores) {
+    detail::require_calibration_scores(scores, "outlier scorer: calibrate");
+    OutlierScorer scorer(std::move(rule));
+    scorer.calibration_.assign(scores.begin(), scores.end());
+    std::sort(scorer.calibration_.begin(), scorer.calibration_.end());
+    if (const auto* const pot = std::get_if<threshold::Pot>(&scorer.rule_.rule())) {
+      scorer.threshold_ = pot->fit_any_tail(scorer.calibration_);
+    } else {
+      scorer.threshold_ = scorer.rule_.fit(scorer.calibration_);
+    }
+    return scorer;
   }
 
   /// Replaces the calibration scores. Throws, and leaves the scorer as it was, when there are none, one is

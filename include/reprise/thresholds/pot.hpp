@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <span>
 #include <string>
 
@@ -24,6 +25,13 @@ class Pot {
     const PotTail tail = fit_pot_tail(calibration, level_);
     detail::require_mean(tail, "threshold::pot");
     return tail.value_at(risk_);
+  }
+  /// The same of a tail of whatever shape, which throws only where the threshold is not finite.
+  double fit_any_tail(std::span<const double> calibration) const {
+    const double value = fit_pot_tail(calibration, level_).value_at(risk_);
+    if (!std::isfinite(value))
+      detail::fail("threshold::pot", "a finite threshold from these scores", {value});
+    return value;
   }
   /// With few excesses a risk far below 1 / n is missed by a factor of up to ten: docs/detection.md has the
   /// rates that were measured.
