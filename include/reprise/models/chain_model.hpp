@@ -53,9 +53,9 @@ class ChainModel {
     theta();
   }
   ChainModel(const ChainModel&) = default;
-  ChainModel(ChainModel&&) = default;
+  ChainModel(ChainModel&&) noexcept = default;
   ChainModel& operator=(const ChainModel&) = default;
-  ChainModel& operator=(ChainModel&&) = default;
+  ChainModel& operator=(ChainModel&&) noexcept = default;
   ~ChainModel() = default;
 
   /// The weights, after a look at their number.

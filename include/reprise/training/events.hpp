@@ -40,8 +40,8 @@ class TrainingAccess {
 struct LentAccess {
   LentAccess() = default;
   LentAccess(const LentAccess&) {}
-  LentAccess& operator=(const LentAccess&) {
-    training = nullptr;
+  LentAccess& operator=(const LentAccess& other) {
+    if (this != &other) training = nullptr;
     return *this;
   }
   TrainingAccess* training = nullptr;
