@@ -115,7 +115,7 @@ TEST_CASE("golden: a fit of samples of different lengths, as Keras's under a mas
     // Predictions; behind a sample's end stand zeros, where Keras holds the last.
     const auto predicted =
         reprise::detail::infer_source(network, theta.data(), reprise::Source(source),
-                                      {0, 2, network.input_shape(), network.output_shape()}, "predict");
+                                      {0, 2, network.input_shape(), network.output_shape(), true}, "predict");
     const Sequences<double> prediction = sequences_of(fit.at("prediction"));
     for (Index b = 0; b < predicted.batch(); ++b) {
       for (Index t = 0; t < predicted.steps(); ++t) {

@@ -1,11 +1,30 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <vector>
 
 #include "any_layer.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
+
+namespace detail {
+
+/// Sizes of the parts of a scratch, and of the whole.
+struct ScratchPlan {
+  Index layer = 0;
+  Index values = 0;
+  Index size = 0;
+};
+
+/// A number that no other chain of layers has.
+inline std::uint64_t next_chain() {
+  static std::atomic<std::uint64_t> last = 0;
+  return ++last;
+}
+
+}  // namespace detail
 
 /// What one forward and backward pass of a `Sequential` over one shard of a batch keeps. Reused: memory only
 /// grows.
@@ -21,8 +40,9 @@ struct SequentialTape {
   /// of all samples. Set it after `prepare`; what it points to must live until `backward` is done.
   std::span<const Index> lengths{};
   Vector<Scalar> memory;
-  /// Scalars of the memory that are in use.
-  Index laid_out = 0;
+  /// Set by `prepare`: for which chain of layers, and how much scratch a pass over so many samples takes.
+  std::uint64_t chain = 0;
+  detail::ScratchPlan scratch{};
 };
 
 /// Buffers that a pass needs only while it runs: one set for each thread. Reused: memory only grows.
@@ -73,6 +93,7 @@ class Sequential {
     entries_.push_back(std::move(entry));
     parameters_ = std::move(parameters);
     plan_of_one_ = plan_scratch(1);
+    chain_ = detail::next_chain();
   }
 
   /// Layer `to` starts from the state in which layer `from` ends, instead of from zeros; each hands over or
@@ -97,6 +118,7 @@ class Sequential {
     entries_[from].sends = entries_[to].receives = state_size_;
     state_size_ += state_of(from);
     plan_of_one_ = plan_scratch(1);
+    chain_ = detail::next_chain();
   }
 
   struct Entry {
@@ -131,6 +153,8 @@ class Sequential {
 
   /// Lays the tape out for a batch; allocates only when none so large was seen before.
   void prepare(SequentialTape<Scalar>& tape, Index batch) const {
+    tape.lengths = {};
+    if (is_prepared(tape) && tape.input.batch == batch) return;
     const auto lay_out = [&](Scalar* memory) {
       detail::Carver<Scalar> carve(memory);
       tape.outputs.resize(entries_.size());
@@ -144,10 +168,10 @@ class Sequential {
       tape.states = carve.take(state_size_ * batch);
       return carve.used();
     };
-    tape.lengths = {};
-    tape.laid_out = lay_out(nullptr);
-    detail::grow(tape.memory, tape.laid_out);
+    detail::grow(tape.memory, lay_out(nullptr));
     lay_out(tape.memory.data());
+    tape.chain = chain_;
+    tape.scratch = plan_scratch(batch);
   }
 
   /// Scratch for passes of up to `batch` samples.
@@ -176,7 +200,7 @@ class Sequential {
   /// Where `backward` expects the gradient of the output.
   SequenceView<Scalar> output_gradient(const SequentialTape<Scalar>& tape,
                                        SequentialScratch<Scalar>& scratch) const {
-    const Scratch s = place(plan_scratch(tape.input.batch), scratch);
+    const Scratch s = place(tape.scratch, scratch);
     return {s.gradient[size() % 2], output_shape().features, tape.input.batch, output_shape().steps};
   }
 
@@ -238,12 +262,7 @@ class Sequential {
     /// As on the tape.
     Scalar* states;
   };
-  /// Sizes of its parts, and of the whole.
-  struct ScratchPlan {
-    Index layer = 0;
-    Index values = 0;
-    Index size = 0;
-  };
+  using ScratchPlan = detail::ScratchPlan;
 
   void require_name(const std::string& name) const {
     if (name.empty()) detail::fail("Sequential: add", "a layer with a name", "an empty one");
@@ -312,31 +331,17 @@ class Sequential {
                    entries_.back().layer.name());
     }
   }
-  Index tape_plan(Index batch) const {
-    Index size = detail::whole_packets(input_.features * input_.steps * batch);
-    for (const Entry& entry : entries_) {
-      size += detail::whole_packets(stored(entry) * batch) +
-              detail::whole_packets(entry.layer.tape_size(entry.input, batch));
-    }
-    return size + detail::whole_packets(state_size_ * batch);
-  }
-  bool fits(const SequentialTape<Scalar>& tape) const {
-    if (tape.memory.size() == 0 || tape.input.data != tape.memory.data() || tape.input.shape() != input_ ||
-        tape.outputs.size() != entries_.size()) {
-      return false;
-    }
-    for (std::size_t l = 0; l < entries_.size(); ++l) {
-      if (tape.outputs[l].shape() != entries_[l].output) return false;
-    }
-    return tape.laid_out == tape_plan(tape.input.batch);
+  /// A copy of a tape still points into the memory of the first.
+  bool is_prepared(const SequentialTape<Scalar>& tape) const {
+    return tape.chain == chain_ && tape.memory.size() > 0 && tape.input.data == tape.memory.data();
   }
   /// The scratch, after a look at what the caller hands in.
   Scratch checked_scratch(const SequentialTape<Scalar>& tape, SequentialScratch<Scalar>& scratch) const {
     require_whole();
-    if (!fits(tape)) {
+    if (!is_prepared(tape)) {
       detail::fail("Sequential: tape", "one that was prepared for this network, and is no copy", "another");
     }
-    const ScratchPlan plan = plan_scratch(tape.input.batch);
+    const ScratchPlan& plan = tape.scratch;
     if (scratch.memory.size() < plan.size) {
       detail::fail("Sequential: scratch",
                    {plan.size, " values, prepared for a batch of ", tape.input.batch, " samples"},
@@ -420,6 +425,8 @@ class Sequential {
   Index state_size_ = 0;  // of a sample
   /// For the inference of one sample: to plan anew would be a good part of it in a small network.
   ScratchPlan plan_of_one_;
+  /// Changes with each layer; copies share it, for a tape that suits one suits the other.
+  std::uint64_t chain_ = detail::next_chain();
 };
 
 }  // namespace REPRISE_ABI
