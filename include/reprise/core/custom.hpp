@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "detail/identity.hpp"
 #include "fields.hpp"
 #include "fields_text.hpp"
 
@@ -16,10 +17,6 @@
 namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
-
-/// An address that stands for the type T.
-template <typename T>
-inline constexpr char identity_of = 0;
 
 /// What can be asked of a user's value without knowing its type. Each place derives a class from it with the
 /// functions that it calls.

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "detail/identity.hpp"
 #include "error.hpp"
 
 // How a struct of options is taken apart and put together again. The struct lists its fields once, inside
@@ -235,7 +236,7 @@ class Registry {
   /// With a function that reads the fields and makes the value. `given` is what the caller of `read` knows.
   template <typename Custom>
   Registry& add(std::string kind, std::type_identity_t<Make<Custom>> make) {
-    entries_.push_back({&identity<Custom>, std::move(kind), reinterpret_cast<void (*)()>(make)});
+    entries_.push_back({&detail::identity_of<Custom>, std::move(kind), reinterpret_cast<void (*)()>(make)});
     return *this;
   }
 
@@ -243,7 +244,7 @@ class Registry {
   template <typename Custom>
   std::optional<Custom> read(std::string_view kind, FieldReader& reader, const void* given = nullptr) const {
     std::optional<Custom> result;
-    if (const auto make = find(&identity<Custom>, kind)) {
+    if (const auto make = find(&detail::identity_of<Custom>, kind)) {
       reinterpret_cast<Make<Custom>>(make)(reader, given, result);
     }
     return result;
@@ -255,8 +256,6 @@ class Registry {
     std::string kind;
     void (*make)();
   };
-  template <typename Custom>
-  static constexpr char identity = 0;
 
   void (*find(const char* custom, std::string_view kind) const)() {
     for (std::size_t i = entries_.size(); i-- > 0;) {

@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "../core/detail/identity.hpp"
 #include "../core/detail/memory.hpp"
 #include "detail/layer_fields.hpp"
 #include "layer.hpp"
@@ -113,14 +114,11 @@ class AnyLayer {
   /// The layer as what it was made of; null where that was another type.
   template <typename L>
   const L* get_if() const {
-    return layer_->type() == &type_mark<L> ? &static_cast<const Holder<L>&>(*layer_).layer : nullptr;
+    return layer_->type() == &detail::identity_of<L> ? &static_cast<const Holder<L>&>(*layer_).layer
+                                                     : nullptr;
   }
 
  private:
-  /// Its address stands for a type, also without run-time type information.
-  template <typename L>
-  static constexpr char type_mark = 0;
-
   struct Interface {
     virtual ~Interface() = default;
     virtual const char* type() const = 0;
@@ -144,7 +142,7 @@ class AnyLayer {
     template <typename Given>
     explicit Holder(Given&& given) : layer(std::forward<Given>(given)) {}
 
-    const char* type() const override { return &type_mark<L>; }
+    const char* type() const override { return &detail::identity_of<L>; }
     std::string name() const override { return layer.name(); }
     std::string_view kind() const override { return detail::layer_kind<L>(); }
     void write_fields(FieldWriter& writer) const override { detail::write_layer_fields(writer, layer); }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/detail/identity.hpp"
 #include "../core/fields.hpp"
 #include "any_layer.hpp"
 #include "lstm.hpp"
@@ -71,7 +72,7 @@ class RecurrentOptions {
     if constexpr (std::same_as<O, LstmOptions>) {
       return other_ ? nullptr : &lstm_;
     } else {
-      const bool same = other_ && other_->type() == &type_mark<O>;
+      const bool same = other_ && other_->type() == &detail::identity_of<O>;
       return same ? &static_cast<const Holder<O>&>(*other_).options : nullptr;
     }
   }
@@ -122,10 +123,6 @@ class RecurrentOptions {
   }
 
  private:
-  /// Its address stands for a type.
-  template <typename O>
-  static constexpr char type_mark = 0;
-
   struct Interface {
     virtual ~Interface() = default;
     virtual const char* type() const = 0;
@@ -143,7 +140,7 @@ class RecurrentOptions {
   template <typename O>
   struct Holder final : Interface {
     explicit Holder(O given) : options(std::move(given)) {}
-    const char* type() const override { return &type_mark<O>; }
+    const char* type() const override { return &detail::identity_of<O>; }
     std::string_view kind() const override { return O::kind; }
     void write_fields(FieldWriter& writer) const override { detail::write_fields(writer, options); }
     std::unique_ptr<Interface> copy() const override { return std::make_unique<Holder>(options); }
