@@ -18,7 +18,7 @@ std::string checksum_of(const std::string& text, std::size_t at_once) {
 TEST_CASE("checksum: the values that Python's hashlib.blake2b(digest_size=16) gives") {
   std::string bytes;
   for (int i = 0; i < 768; ++i) bytes += static_cast<char>(i % 256);
-  for (const std::size_t at_once : {1, 7, 128, 1000}) {
+  for (const std::size_t at_once : std::initializer_list<std::size_t>{1, 7, 128, 1000}) {
     CHECK(checksum_of("", at_once) == "cae66941d9efbd404e4d88758ea67670");
     CHECK(checksum_of("abc", at_once) == "cf4ab791c62b8d2b2109c90275287816");
     CHECK(checksum_of(std::string(127, 'a'), at_once) == "2228006d5107a5239e500da574466288");

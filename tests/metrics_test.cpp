@@ -139,11 +139,10 @@ TEST_CASE("metrics: events against labelled ranges") {
 }
 
 TEST_CASE("best F-beta: the decisions are those of its threshold, minus infinity among the scores") {
-  const double infinity = std::numeric_limits<double>::infinity();
-  const auto check = [](const std::vector<double>& scores, const Labels& labels) {
-    const BestThreshold best = best_f1(scores, labels);
+  const auto check = [](const std::vector<double>& tried, const Labels& truth) {
+    const BestThreshold best = best_f1(tried, truth);
     CAPTURE(best.threshold);
-    CHECK(confusion_table(scores, best.threshold, labels) == best.table);
+    CHECK(confusion_table(tried, best.threshold, truth) == best.table);
     CHECK(best.f_beta == best.table.f1());
   };
   check({-2.5, -infinity, -1.0}, {1, 1, 0});

@@ -117,10 +117,10 @@ TEST_CASE("events: options that make no sense") {
 }
 
 TEST_CASE("events: what a cool-down leaves of an event is as long as asked for, or nothing") {
-  std::vector<double> scores(40, 0.0);
-  std::fill(scores.begin(), scores.begin() + 6, 5.0);
-  std::fill(scores.begin() + 8, scores.begin() + 14, 6.0);
-  CHECK(find_events(scores, 2.0, {.min_length = 5, .cool_down = 7}).size() == 1);
-  CHECK(find_events(scores, 2.0, {.min_length = 5, .cool_down = 3}).size() == 2);
-  CHECK(find_events(scores, 2.0, {.min_length = 1, .cool_down = 7}).at(1).length() == 1);
+  std::vector<double> two_bursts(40, 0.0);
+  std::fill(two_bursts.begin(), two_bursts.begin() + 6, 5.0);
+  std::fill(two_bursts.begin() + 8, two_bursts.begin() + 14, 6.0);
+  CHECK(find_events(two_bursts, 2.0, {.min_length = 5, .cool_down = 7}).size() == 1);
+  CHECK(find_events(two_bursts, 2.0, {.min_length = 5, .cool_down = 3}).size() == 2);
+  CHECK(find_events(two_bursts, 2.0, {.min_length = 1, .cool_down = 7}).at(1).length() == 1);
 }

@@ -219,7 +219,7 @@ TEST_CASE(
 }
 
 TEST_CASE("benjamini-hochberg: p-values that equal the limit but for rounding are rejected") {
-  for (const std::size_t m : {1, 7, 43, 49, 59, 93}) {
+  for (const std::size_t m : std::initializer_list<std::size_t>{1, 7, 43, 49, 59, 93}) {
     CAPTURE(m);
     const auto rejected = benjamini_hochberg(std::vector<double>(m, 0.05), 0.05);
     CHECK(std::count(rejected.begin(), rejected.end(), true) == static_cast<std::ptrdiff_t>(m));

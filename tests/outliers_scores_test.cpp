@@ -334,28 +334,27 @@ TEST_CASE("Mahalanobis: p-values by the chi-squared distribution") {
 }
 
 TEST_CASE("chi-square tail: is 0 for huge values") {
-  for (const double x : {1e31, 1e100, 1e108, 1e150, 1e300, 1.7e308}) {
+  for (const double statistic : {1e31, 1e100, 1e108, 1e150, 1e300, 1.7e308}) {
     for (const Index m : {1, 2, 3, 8, 50, 1000}) {
-      CAPTURE(x);
+      CAPTURE(statistic);
       CAPTURE(m);
-      CHECK(chi_square_tail(x, m) == 0.0);
+      CHECK(chi_square_tail(statistic, m) == 0.0);
     }
   }
 }
 
 TEST_CASE("explain: in units of each feature's usual error the one that strayed comes first") {
   // Feature 0 is always wrong by about 1, feature 1 by about 0.01, and by 0.2 in the last window.
-  const SequenceShape shape{.features = 2, .steps = 2};
-  const std::vector<double> input{1, 0.01, -1, -0.01, 1, -0.01, -1, 0.01, 1, 0.2, -1, 0.2};
-  const std::vector<double> zero(input.size(), 0.0);
-  const auto x = window_array(input, shape), y = window_array(zero, shape);
-  const auto normal_x = window_array(std::span<const double>(input).first(8), shape);
+  const std::vector<double> two_scales{1, 0.01, -1, -0.01, 1, -0.01, -1, 0.01, 1, 0.2, -1, 0.2};
+  const std::vector<double> zero(two_scales.size(), 0.0);
+  const auto inputs = window_array(two_scales, shape), zeros = window_array(zero, shape);
+  const auto normal_x = window_array(std::span<const double>(two_scales).first(8), shape);
   const auto normal_y = window_array(std::span<const double>(zero).first(8), shape);
   const std::vector<double> usual = usual_errors(normal_x, normal_y);
   CHECK(usual[0] == Approx(1));
   CHECK(usual[1] == Approx(1e-4));
-  CHECK(explain(x, y, 2).feature_shares(0) > 0.9);
-  const Explanation why = explain(x, y, 2, usual);
+  CHECK(explain(inputs, zeros, 2).feature_shares(0) > 0.9);
+  const Explanation why = explain(inputs, zeros, 2, usual);
   CHECK(why.feature_shares(1) == Approx(400.0 / 401));
   CHECK(why.largest(1)[0].feature == 1);
   CHECK(why.score == Approx((1 + 400) / 2.0));
@@ -363,6 +362,6 @@ TEST_CASE("explain: in units of each feature's usual error the one that strayed 
   // A feature that is always right counts with the smallest error of the others.
   CHECK(usual_errors(window_array(std::vector<double>{1, 0, 1, 0}, shape),
                      window_array(std::vector<double>(4, 0.0), shape)) == std::vector<double>{1, 1});
-  CHECK_THROWS_AS(explain(x, y, 2, std::vector<double>{1}), Error);
-  CHECK_THROWS_AS(explain(x, y, 2, std::vector<double>{1, 0}), Error);
+  CHECK_THROWS_AS(explain(inputs, zeros, 2, std::vector<double>{1}), Error);
+  CHECK_THROWS_AS(explain(inputs, zeros, 2, std::vector<double>{1, 0}), Error);
 }
