@@ -39,7 +39,8 @@ def series_picture(results, series, output, path):
     found = []
     for one in results["series"]:
         scores = output / "scores" / one["name"] / "reprise" / "1.txt"
-        if scores.exists():
+        # One family is enough to look at.
+        if scores.exists() and one["group"] not in tables.FAMILIES[1:]:
             found.append((one, np.loadtxt(scores, ndmin=1)))
     if not found:
         return

@@ -30,6 +30,8 @@ struct Options {
   int threads = 2;
   /// Name of one series; empty: all.
   std::string only;
+  /// Methods by name, with commas between them; empty: all.
+  std::string methods;
 };
 
 /// Beside the lengths that the detector chooses.
@@ -183,32 +185,46 @@ Result noise(const Input& input, Index seed) {
   return result;
 }
 
+bool is_wanted(const Options& options, const std::string& method) {
+  return options.methods.empty() ||
+         (',' + options.methods + ',').find(',' + method + ',') != std::string::npos;
+}
+
+/// Whether the detector can hold windows of this length out of the training part.
+bool fits(const Input& input, Index length) { return 10 * length <= 3 * input.train_rows; }
+
 void run(const Options& options, const Input& input) {
-  const auto save = [&](const std::string& method, Index seed, const Result& result) {
-    write(options, input, method, seed, result);
+  // `method` makes a result only where that is wanted.
+  const auto save = [&](const std::string& name, Index seed, const auto& method) {
+    if (is_wanted(options, name)) write(options, input, name, seed, method());
   };
   for (Index seed = 1; seed <= options.seeds; ++seed) {
-    const auto key = static_cast<std::uint64_t>(seed);
-    save("reprise", seed, detect(input, {.seed = key, .threads = options.threads}));
-    save("network", seed, detect(input, {.baseline_weight = 0.0, .seed = key, .threads = options.threads}));
+    const reprise::SeriesDetectorOptions defaults{.seed = static_cast<std::uint64_t>(seed),
+                                                  .threads = options.threads};
+    save("reprise", seed, [&] { return detect(input, defaults); });
+    auto network = defaults;
+    network.baseline_weight = 0.0;
+    save("network", seed, [&] { return detect(input, network); });
     for (const Index length : fixed_lengths) {
-      const std::string at = " T=" + std::to_string(length);
-      save("network" + at, seed,
-           detect(input,
-                  {.lengths = {length}, .baseline_weight = 0.0, .seed = key, .threads = options.threads}));
+      if (!fits(input, length)) continue;
+      network.lengths = {length};
+      save("network T=" + std::to_string(length), seed, [&] { return detect(input, network); });
     }
-    save("random", seed, noise(input, seed));
+    save("random", seed, [&] { return noise(input, seed); });
   }
-  save("absolute z", 1, absolute_z(input));
+  save("absolute z", 1, [&] { return absolute_z(input); });
   for (const Index length : fixed_lengths) {
+    if (!fits(input, length)) continue;
     const std::string at = " T=" + std::to_string(length);
-    save("pca" + at, 1,
-         baseline(input, length, reprise::PcaBaseline(), [](const auto& pca, const auto& windows) {
-           return reprise::window_scores_in_blocks(windows, pca);
-         }));
-    save("nearest" + at, 1,
-         baseline(input, length, reprise::NearestWindowBaseline(),
-                  [](const auto& nearest, const auto& windows) { return nearest.scores(windows); }));
+    save("pca" + at, 1, [&] {
+      return baseline(input, length, reprise::PcaBaseline(), [](const auto& pca, const auto& windows) {
+        return reprise::window_scores_in_blocks(windows, pca);
+      });
+    });
+    save("nearest" + at, 1, [&] {
+      return baseline(input, length, reprise::NearestWindowBaseline(),
+                      [](const auto& nearest, const auto& windows) { return nearest.scores(windows); });
+    });
   }
 }
 
@@ -216,8 +232,8 @@ Options parse(int count, char** arguments) {
   Options options;
   const auto usage = [] {
     std::fputs(
-        "usage: reprise_detection_series --input DIR --output DIR [--seeds 3] [--only SERIES] [--threads "
-        "2]\n",
+        "usage: reprise_detection_series --input DIR --output DIR [--seeds 3] [--only SERIES] "
+        "[--methods A,B] [--threads 2]\n",
         stderr);
     std::exit(2);
   };
@@ -233,6 +249,8 @@ Options parse(int count, char** arguments) {
       options.seeds = std::atol(value.c_str());
     } else if (name == "--only") {
       options.only = value;
+    } else if (name == "--methods") {
+      options.methods = value;
     } else if (name == "--threads") {
       options.threads = std::atoi(value.c_str());
     } else {

@@ -233,6 +233,19 @@ def summary_table(results):
     return table(["VUS-PR (MBA_ECG805: ROC-AUC)", "NAB mean", "001", "UCR135", "MBA_ECG805", "seconds a series"], rows)
 
 
+FAMILIES = ("nab", "aws", "traffic", "advertising")
+
+
+def families_table(results):
+    """The mean VUS-PR of each family of the Numenta benchmark; – where a length does not fit into every series."""
+    found = methods(results)
+    shown = [m for m in ("reprise", "network", "random", "absolute z") if m in found]
+    shown += [m for start in ("pca", "nearest") for m in methods(results, start) if length_of(m)]
+    rows = [[m, *(spread(by_seed(results, m, family).values()) for family in FAMILIES)] for m in shown]
+    counts = [sum(one["group"] == family for one in results["series"]) for family in FAMILIES]
+    return table(["VUS-PR", *(f"{family} ({count})" for family, count in zip(FAMILIES, counts))], rows)
+
+
 def seeds_of(results, series, method, key=None):
     """The metric of a series and method, a value for each seed."""
     return [
@@ -378,6 +391,7 @@ SECTIONS = {
     "machine": ("Where", machine_lines),
     "goals": ("Goals", goals_table),
     "summary": ("Series: all methods", summary_table),
+    "families": ("Families of the Numenta benchmark", families_table),
     "choices": ("Series: what the rule chose", choices_table),
     "network lengths": ("Networks of one fixed length", lambda r: lengths_table(r, "network T=")),
     "pca lengths": ("PCA of windows of one fixed length", lambda r: lengths_table(r, "pca T=")),
@@ -388,7 +402,7 @@ SECTIONS = {
     "thresholds": ("Every threshold on ECG5000", thresholds_table),
     "memory": ("Memory", memory_table),
 }
-NEEDS_SERIES = ("summary", "choices", "network lengths", "pca lengths", "nearest lengths", "metrics")
+NEEDS_SERIES = ("summary", "families", "choices", "network lengths", "pca lengths", "nearest lengths", "metrics")
 
 
 def sections(results):
