@@ -15,6 +15,8 @@
 #include "../core/windows.hpp"
 #include "../data/scalers.hpp"
 #include "../scores/in_blocks.hpp"
+#include "detail/autocorrelation.hpp"
+#include "detail/series_matrix.hpp"
 
 // How long the windows of a series should be, from a normal stretch of it alone.
 namespace reprise {
@@ -55,16 +57,6 @@ inline std::ostream& operator<<(std::ostream& out, const WindowLengths& choice) 
 
 namespace detail {
 
-/// A row for each step, a column for each feature.
-template <SeriesLike S>
-Matrix<double> series_matrix(const S& series) {
-  if constexpr (EigenSeries<S>) {
-    return SeriesView(eigen_series(series).eval()).matrix();
-  } else {
-    return SeriesView(series).matrix();
-  }
-}
-
 /// A normal series is cut twice: a first part to learn from and the rest to check on, and the other way
 /// round.
 struct HalvesOfSeries {
@@ -83,21 +75,6 @@ inline Index components_for(Index values, Index windows) {
 }
 /// Windows with more values than this have no principal components: time grows with the cube.
 inline constexpr Index most_values_for_pca = 1024;
-
-/// Autocorrelation at lags 0 to `lags`, mean over the features; all 0 where no feature varies. `scaled` has
-/// mean 0 and variance 1 in each feature (or is constant 0), a row a time step.
-template <typename Scalar>
-std::vector<double> autocorrelation(const Matrix<Scalar>& scaled, Index lags) {
-  std::vector<double> result(static_cast<std::size_t>(lags) + 1, 0.0);
-  const double power = scaled.squaredNorm() / static_cast<double>(scaled.rows());
-  if (!(power > 0.0)) return result;
-  for (Index lag = 0; lag <= lags; ++lag) {
-    const Index pairs = scaled.rows() - lag;
-    const double sum = scaled.topRows(pairs).cwiseProduct(scaled.bottomRows(pairs)).sum();
-    result[static_cast<std::size_t>(lag)] = sum / static_cast<double>(pairs) / power;
-  }
-  return result;
-}
 
 /// The smallest lag whose peak of the autocorrelation comes near the highest one; 0 where that is below one
 /// half. Only peaks after the first zero count, so that the slow fall of a smooth series has none.
