@@ -12,10 +12,22 @@ inline namespace REPRISE_ABI {
 
 using Index = Eigen::Index;
 
+/// Columns one behind the other, whatever order a program has made Eigen's default
+/// (EIGEN_DEFAULT_TO_ROW_MAJOR): the layouts that this library documents depend on it.
 template <typename Scalar>
-using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
 template <typename Scalar>
-using Vector = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
+using Vector = Eigen::Matrix<Scalar, Eigen::Dynamic, 1, Eigen::ColMajor>;
+
+namespace detail {
+
+/// The same for sizes that the compiler knows, or Eigen::Dynamic. Eigen stores a single row in one order
+/// only, which it calls row-major.
+template <typename Scalar, int Rows, int Cols>
+using SizedMatrix =
+    Eigen::Matrix<Scalar, Rows, Cols, Rows == 1 && Cols != 1 ? Eigen::RowMajor : Eigen::ColMajor>;
+
+}  // namespace detail
 
 /// What one sample of a batch looks like: `features` values at each of `steps` points in time.
 struct SequenceShape {

@@ -44,8 +44,9 @@ class Dense : public LayerDefaults<Scalar_> {
   using Output = SequenceView<Scalar>;
   using Call = LayerCall<Scalar>;
   template <typename S, int Rows, int Cols>
-  using Weights = Eigen::Map<std::conditional_t<std::is_const_v<S>, const Eigen::Matrix<Scalar, Rows, Cols>,
-                                                Eigen::Matrix<Scalar, Rows, Cols>>>;
+  using Weights =
+      Eigen::Map<std::conditional_t<std::is_const_v<S>, const detail::SizedMatrix<Scalar, Rows, Cols>,
+                                    detail::SizedMatrix<Scalar, Rows, Cols>>>;
 
   Dense(Index inputs, const DenseOptions& options) : inputs_(inputs), options_(options) {
     detail::require_positive(options.units, "Dense", "units");

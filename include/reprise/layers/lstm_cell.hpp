@@ -85,8 +85,9 @@ class LstmCell {
   using Scalar = Scalar_;
   static constexpr int Gates = Units == Eigen::Dynamic ? Eigen::Dynamic : 4 * Units;
   template <typename S, int Rows, int Cols>
-  using Weights = Eigen::Map<std::conditional_t<std::is_const_v<S>, const Eigen::Matrix<Scalar, Rows, Cols>,
-                                                Eigen::Matrix<Scalar, Rows, Cols>>>;
+  using Weights =
+      Eigen::Map<std::conditional_t<std::is_const_v<S>, const detail::SizedMatrix<Scalar, Rows, Cols>,
+                                    detail::SizedMatrix<Scalar, Rows, Cols>>>;
 
   /// `inputs`: features of x.
   LstmCell(Index inputs, const LstmOptions& options) : inputs_(inputs), options_(options) {

@@ -23,9 +23,9 @@ inline namespace REPRISE_ABI {
 template <typename Scalar, int Inputs, int Units, int Outputs = 1>
 class LstmStream {
  public:
-  using Input = Eigen::Matrix<Scalar, Inputs, 1>;
-  using State = Eigen::Matrix<Scalar, Units, 1>;
-  using Output = Eigen::Matrix<Scalar, Outputs, 1>;
+  using Input = detail::SizedMatrix<Scalar, Inputs, 1>;
+  using State = detail::SizedMatrix<Scalar, Units, 1>;
+  using Output = detail::SizedMatrix<Scalar, Outputs, 1>;
 
   /// Copies the parameters: of the LSTM as `Lstm` has them, of the dense layer as `Dense` has them. Throws
   /// when sizes differ from those that it was compiled for.
