@@ -27,7 +27,7 @@ void windows_gathered(benchmark::State& state) {
   const Index length = state.range(0);
   const std::vector<float> series(100000, 0.5f);
   std::vector<Index> batch(64);
-  reprise::Sequences<float> values(1, 64, length);
+  reprise::Sequences<float> values({.samples = 64, .steps = length, .features = 1});
   for (auto _ : state) {
     const reprise::Windows windows = reprise::sliding_windows(series, {.length = length});
     for (Index first = 0; first + 64 <= windows.size(); first += 64) {
@@ -45,7 +45,7 @@ void points_scored(benchmark::State& state) {
   const Index length = state.range(0);
   const reprise::Windows windows = some_windows(10000 - length + 1, length, 1);
   const reprise::Sequences<float> zeros = [&] {
-    reprise::Sequences<float> result(1, windows.size(), length);
+    reprise::Sequences<float> result({.samples = windows.size(), .steps = length, .features = 1});
     result.values().setZero();
     return result;
   }();

@@ -45,7 +45,8 @@ void whole_fit(benchmark::State& state) {
 void reconstruct(benchmark::State& state, ModelShape shape, Index batch) {
   shape.batch = batch;
   const reprise::Autoencoder<float> model(options_of(shape, reprise::activation::tanh));
-  reprise::Sequences<float> input(shape.features, batch, shape.steps), output = input;
+  reprise::Sequences<float> input({.samples = batch, .steps = shape.steps, .features = shape.features}),
+      output = input;
   input.values().setConstant(0.5f);
   reprise::InferenceWorkspace<float> workspace;
   model.reconstruct(std::as_const(input).view(), output.view(), workspace);

@@ -9,9 +9,9 @@ struct LayerRun {
   explicit LayerRun(const LayerShape& s)
       : layer(s.inputs, options(s)),
         theta(layer.parameter_count()),
-        x(s.inputs, s.batch, s.steps),
-        y(s.units, s.batch, s.steps),
-        dx(s.inputs, s.batch, s.steps) {
+        x({.samples = s.batch, .steps = s.steps, .features = s.inputs}),
+        y({.samples = s.batch, .steps = s.steps, .features = s.units}),
+        dx({.samples = s.batch, .steps = s.steps, .features = s.inputs}) {
     // As a model asks for its memory.
     reprise::detail::grow(gradient, layer.parameter_count());
     reprise::detail::grow(tape, layer.tape_size(x.shape(), s.batch));
@@ -33,7 +33,8 @@ struct LayerRun {
   }
   void forward() { layer.forward(std::as_const(x).view(), y.view(), call()); }
   void backward() {
-    const reprise::SequenceView<const float> gradient_of_y(dy.data(), y.features(), y.batch(), y.steps());
+    const reprise::SequenceView<const float> gradient_of_y(
+        dy.data(), {.samples = y.batch(), .steps = y.steps(), .features = y.features()});
     gradient.setZero();
     layer.backward(std::as_const(x).view(), std::as_const(y).view(), gradient_of_y, dx.view(), call());
   }

@@ -238,7 +238,8 @@ TEST_CASE("no allocation in a fit of windows over several series to what follows
 TEST_CASE_TEMPLATE("no allocation in reconstruct with a workspace", Scalar, float, double) {
   const Autoencoder<Scalar> model(usual_model());
   const Windows windows = test::wave_windows(50, 4);
-  Sequences<Scalar> input(1, 50, 4), output = input, one(1, 1, 4), result = one;
+  Sequences<Scalar> input({.samples = 50, .steps = 4, .features = 1}),
+      output = input, one({.samples = 1, .steps = 4, .features = 1}), result = one;
   const auto numbers = test::numbers(0, 50);
   reprise::InferenceWorkspace<Scalar> workspace;
   const auto reconstruct = [&] {
@@ -255,7 +256,7 @@ TEST_CASE_TEMPLATE("no allocation in reconstruct with a workspace", Scalar, floa
   auto options = usual_model();
   options.steps = 40;
   const Autoencoder<Scalar> longer(options);
-  Sequences<Scalar> long_input(1, 50, 40), long_output = long_input;
+  Sequences<Scalar> long_input({.samples = 50, .steps = 40, .features = 1}), long_output = long_input;
   long_input.values().setConstant(Scalar(0.5));
   const auto reconstruct_longer = [&] {
     longer.reconstruct(std::as_const(long_input).view(), long_output.view(), workspace);
@@ -292,7 +293,7 @@ TEST_CASE_TEMPLATE("no allocation with any kind of decoder, in training or in re
     const Autoencoder<Scalar> model(options);
     reprise::Vector<Scalar> gradient = model.weights();
     reprise::detail::BatchPass<Scalar> pass(model.network(), 2);
-    Sequences<Scalar> x(3, windows.size(), 5), y = x;
+    Sequences<Scalar> x({.samples = windows.size(), .steps = 5, .features = 3}), y = x;
     reprise::InferenceWorkspace<Scalar> workspace;
     const auto once = [&] {
       pass.loss_and_gradient(model.weights().data(), source, batch, {}, reprise::Huber{}, {},
@@ -324,7 +325,8 @@ TEST_CASE_TEMPLATE("no allocation with GRU and bidirectional layers, in training
       const Autoencoder<Scalar> model(options);
       reprise::Vector<Scalar> gradient = model.weights();
       reprise::detail::BatchPass<Scalar> pass(model.network(), 2);
-      Sequences<Scalar> x(3, windows.size(), 5), y = x, one(3, 1, 5), result = one;
+      Sequences<Scalar> x({.samples = windows.size(), .steps = 5, .features = 3}),
+          y = x, one({.samples = 1, .steps = 5, .features = 3}), result = one;
       one.values().setConstant(Scalar(0.5));
       reprise::InferenceWorkspace<Scalar> workspace;
       const auto once = [&] {

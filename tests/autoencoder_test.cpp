@@ -40,7 +40,8 @@ AutoencoderOptions question_model() {
 
 template <typename Scalar>
 Sequences<Scalar> all_of(const Windows& windows) {
-  Sequences<Scalar> batch(windows.features(), windows.size(), windows.length());
+  Sequences<Scalar> batch(
+      {.samples = windows.size(), .steps = windows.length(), .features = windows.features()});
   windows.gather<Scalar>(test::numbers(0, windows.size()), batch.view());
   return batch;
 }
@@ -51,11 +52,11 @@ TEST_CASE_TEMPLATE("autoencoder: encode, then decode, is reconstruct", Scalar, f
   const Autoencoder<Scalar> model(test::small_model(7, 2));
   const Windows windows = test::wave_windows(70, 7, 2);  // more than are taken at once
   const auto codes = model.encode(windows);
-  CHECK(codes.shape() == SequenceShape{3, 1});
+  CHECK(codes.shape() == SequenceShape{.steps = 1, .features = 3});
   CHECK(codes.batch() == 70);
   CHECK(model.code_size() == 3);
   const auto whole = model.reconstruct(windows);
-  CHECK(whole.shape() == SequenceShape{2, 7});
+  CHECK(whole.shape() == SequenceShape{.steps = 7, .features = 2});
   CHECK(whole.batch() == 70);
   CHECK(test::relative_difference(model.decode(codes).values(), whole.values()) <= rounding<Scalar>);
 
@@ -108,11 +109,11 @@ TEST_CASE_TEMPLATE("autoencoder: a workspace of the caller changes nothing", Sca
   const Autoencoder<Scalar> model(test::small_model(5));
   const auto input = all_of<Scalar>(test::wave_windows(20, 5));
   const auto expected = model.reconstruct(input);
-  Sequences<Scalar> output(1, 20, 5);
+  Sequences<Scalar> output({.samples = 20, .steps = 5, .features = 1});
   InferenceWorkspace<Scalar> workspace;
   for (const Index batch : {20, 3, 20, 1}) {  // reused, whatever it was used for before
     const auto part = test::samples_of(input, 0, batch);
-    output.resize(1, batch, 5);
+    output.resize({.samples = batch, .steps = 5, .features = 1});
     output.values().setConstant(Scalar(9));
     model.reconstruct(std::as_const(part).view(), output.view(), workspace);
     if (batch == 20) {
@@ -125,7 +126,7 @@ TEST_CASE_TEMPLATE("autoencoder: a workspace of the caller changes nothing", Sca
   // Also for another model.
   const Autoencoder<Scalar> larger(test::small_model(9, 2));
   const auto other = all_of<Scalar>(test::wave_windows(20, 9, 2));
-  output.resize(2, 20, 9);
+  output.resize({.samples = 20, .steps = 9, .features = 2});
   larger.reconstruct(other.view(), output.view(), workspace);
   CHECK(same_bits(output.values(), larger.reconstruct(other).values()));
 }
@@ -147,7 +148,7 @@ TEST_CASE_TEMPLATE("autoencoder: a batch, its windows one by one, and in another
 
   std::vector<Index> order;
   for (Index i = 0; i < windows.size(); ++i) order.push_back(i * 33 % 70);
-  Sequences<Scalar> shuffled(2, 70, 20);
+  Sequences<Scalar> shuffled({.samples = 70, .steps = 20, .features = 2});
   windows.gather<Scalar>(order, shuffled.view());
   const auto result = model.reconstruct(shuffled);
   for (Index i = 0; i < windows.size(); ++i) {
@@ -236,9 +237,12 @@ TEST_CASE("autoencoder: the summary has Keras's numbers") {
     Index parameters;
   };
   const Expected expected[] = {
-      {"encoder.0", "LSTM", {32, 4}, 4352},   {"encoder.1", "LSTM", {16, 1}, 3136},
-      {"repeat", "RepeatVector", {16, 4}, 0}, {"decoder.0", "LSTM", {16, 4}, 2112},
-      {"decoder.1", "LSTM", {32, 4}, 6272},   {"output", "TimeDistributed(Dense)", {1, 4}, 33},
+      {"encoder.0", "LSTM", {.steps = 4, .features = 32}, 4352},
+      {"encoder.1", "LSTM", {.steps = 1, .features = 16}, 3136},
+      {"repeat", "RepeatVector", {.steps = 4, .features = 16}, 0},
+      {"decoder.0", "LSTM", {.steps = 4, .features = 16}, 2112},
+      {"decoder.1", "LSTM", {.steps = 4, .features = 32}, 6272},
+      {"output", "TimeDistributed(Dense)", {.steps = 4, .features = 1}, 33},
   };
   REQUIRE(summary.rows.size() == std::size(expected));
   for (std::size_t i = 0; i < summary.rows.size(); ++i) {
@@ -372,13 +376,15 @@ TEST_CASE("autoencoder: windows of another shape are refused with both shapes") 
   CHECK(error_of([&] { model.evaluate(longer); }) ==
         "evaluate: windows: " + expected + "6 steps x 2 features");
 
-  const Sequences<float> batch(2, 3, 6), right(2, 3, 4), codes(5, 3, 1);
+  const Sequences<float> batch({.samples = 3, .steps = 6, .features = 2}),
+      right({.samples = 3, .steps = 4, .features = 2}), codes({.samples = 3, .steps = 1, .features = 5});
   CHECK(error_of([&] { model.reconstruct(batch); }) ==
         "reconstruct: input: " + expected + "6 steps x 2 features");
   CHECK(error_of([&] { model.encode(batch); }) == "encode: input: " + expected + "6 steps x 2 features");
   CHECK(error_of([&] { model.decode(codes); }) ==
         "decode: codes: expected 1 steps x 3 features, got 1 steps x 5 features");
-  Sequences<float> output(2, 3, 5), fewer(2, 2, 4);
+  Sequences<float> output({.samples = 3, .steps = 5, .features = 2}),
+      fewer({.samples = 2, .steps = 4, .features = 2});
   InferenceWorkspace<float> workspace;
   CHECK(error_of([&] { model.reconstruct(right.view(), output.view(), workspace); }) ==
         "reconstruct: output: " + expected + "5 steps x 2 features");
@@ -400,7 +406,7 @@ TEST_CASE("autoencoder: NaN comes out where NaN goes in") {
       for (auto& layer : *side) layer.activation = activation;
     }
     const Autoencoder<float> model(options);
-    Sequences<float> input(1, 2, 4);
+    Sequences<float> input({.samples = 2, .steps = 4, .features = 1});
     input.values().setConstant(0.5f);
     input(1, 2, 0) = std::numeric_limits<float>::quiet_NaN();
     Sequences<float> output = input;

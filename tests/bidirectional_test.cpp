@@ -188,11 +188,11 @@ TEST_CASE("Bidirectional: names, shapes and first values of the parameters") {
   CHECK(theta.head(theta.size() / 2) != theta.tail(theta.size() / 2));
 
   CHECK(layer.name() == "Bidirectional(GRU)");
-  CHECK(layer.output_shape({2, 7}) == reprise::SequenceShape{6, 1});
+  CHECK(layer.output_shape({.steps = 7, .features = 2}) == reprise::SequenceShape{.steps = 1, .features = 6});
   const Bidirectional<double> sums(
       2, {.layer = LstmOptions{.units = 3, .return_sequences = true}, .merge_mode = MergeMode::sum});
   CHECK(sums.name() == "Bidirectional(LSTM)");
-  CHECK(sums.output_shape({2, 7}) == reprise::SequenceShape{3, 7});
+  CHECK(sums.output_shape({.steps = 7, .features = 2}) == reprise::SequenceShape{.steps = 7, .features = 3});
   CHECK(sums.state_size() == 12);
 }
 

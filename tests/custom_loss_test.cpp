@@ -24,7 +24,7 @@ const std::vector<double> weights = {0.5, 2.0, 1.25, 3.0};
 const std::vector<Index> lengths = {5, 3, 3, 1};
 
 Values values(double phase, Index count = features) {
-  Values made(count, batch, steps);
+  Values made({.samples = batch, .steps = steps, .features = count});
   for (Index i = 0; i < made.values().size(); ++i)
     made.values().data()[i] = std::sin(12.9898 * static_cast<double>(i) + phase);
   return made;
@@ -32,7 +32,7 @@ Values values(double phase, Index count = features) {
 
 /// Classes 0, 1 and 2.
 Values classes() {
-  Values made(1, batch, steps);
+  Values made({.samples = batch, .steps = steps, .features = 1});
   for (Index i = 0; i < made.values().size(); ++i) made.values().data()[i] = static_cast<double>(i * i % 3);
   return made;
 }
@@ -60,7 +60,8 @@ TEST_CASE("custom loss: an own squared error is ours, with weights, lengths and 
   for (const Arguments& given : all_arguments()) {
     CAPTURE(given.last_step_features);
     CAPTURE(given.lengths.size());
-    Values gradient(features, batch, steps), expected(features, batch, steps);
+    Values gradient({.samples = batch, .steps = steps, .features = features}),
+        expected({.samples = batch, .steps = steps, .features = features});
     gradient.values().setConstant(77.0);
     const double sum = reprise::loss_sum(own, prediction.view(), target.view(), given.weights, 0.3,
                                          gradient.view(), given.last_step_features, given.lengths);
@@ -88,7 +89,7 @@ TEST_CASE("custom loss: the gradient is the central difference, also where featu
     for (const Arguments& given : all_arguments()) {
       // Without its last feature a class may not be among the predictions.
       if (one.target.features() == 1 && given.last_step_features > 0) continue;
-      Values prediction = values(0.1), gradient(features, batch, steps);
+      Values prediction = values(0.1), gradient({.samples = batch, .steps = steps, .features = features});
       const auto sum = [&](reprise::SequenceView<double> to) {
         return reprise::loss_sum(one.loss, prediction.view(), one.target.view(), given.weights, 0.4, to,
                                  given.last_step_features, given.lengths);
@@ -127,7 +128,8 @@ TEST_CASE("custom loss: the number of positions is checked, that of features is 
   const Values prediction = values(0.1);
   CHECK_NOTHROW(reprise::loss_value(own::CrossEntropy{}, prediction, classes()));
   CHECK_THROWS_AS(reprise::loss_value(reprise::MeanSquaredError{}, prediction, classes()), reprise::Error);
-  CHECK_THROWS_WITH_AS(reprise::loss_value(own::CrossEntropy{}, prediction, Values(1, batch, steps + 1)),
+  CHECK_THROWS_WITH_AS(reprise::loss_value(own::CrossEntropy{}, prediction,
+                                           Values({.samples = batch, .steps = steps + 1, .features = 1})),
                        "loss: target: expected 4 samples of 5 steps x 3 features, got 4 samples of 6 steps x "
                        "3 features",
                        reprise::Error);

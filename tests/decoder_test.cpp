@@ -63,7 +63,8 @@ Autoencoder<Scalar> model_of(const AutoencoderOptions& options) {
 
 template <typename Scalar>
 Sequences<Scalar> all_of(const Windows& windows) {
-  Sequences<Scalar> batch(windows.features(), windows.size(), windows.length());
+  Sequences<Scalar> batch(
+      {.samples = windows.size(), .steps = windows.length(), .features = windows.features()});
   windows.gather<Scalar>(test::numbers(0, windows.size()), batch.view());
   return batch;
 }
@@ -86,7 +87,7 @@ class Plain {
     }
     std::array<State, 2> decoder = {zero(3, B), zero(5, B)};
     if (options.decoder_state == DecoderState::encoder) decoder = {encoder[1], encoder[0]};
-    Sequences<double> y(x.features(), B, T);
+    Sequences<double> y({.samples = B, .steps = T, .features = x.features()});
     Matrix previous = Matrix::Zero(x.features(), B);
     for (Index k = 0; k < T; ++k) {
       const Index t = options.reverse_decoder ? T - 1 - k : k;
@@ -189,7 +190,7 @@ TEST_CASE_TEMPLATE("decoder: a workspace of the caller changes nothing", Scalar,
     const auto expected = model.reconstruct(input);
     for (const Index batch : {40, 3, 40, 1}) {
       const auto part = test::samples_of(input, 0, batch);
-      Sequences<Scalar> output(2, batch, 6);
+      Sequences<Scalar> output({.samples = batch, .steps = 6, .features = 2});
       model.reconstruct(std::as_const(part).view(), output.view(), workspace);
       CHECK(test::relative_difference(output.values(), test::samples_of(expected, 0, batch).values()) <=
             1e-5);
@@ -260,7 +261,7 @@ TEST_CASE("decoder: encode is the same for all, decode needs a decoder that the 
     CAPTURE(name_of(options));
     const auto model = model_of<double>(options);
     const auto codes = model.encode(windows);
-    CHECK(codes.shape() == SequenceShape{3, 1});
+    CHECK(codes.shape() == SequenceShape{.steps = 1, .features = 3});
     if (options.decoder_state == DecoderState::zeros) {
       CHECK(test::relative_difference(model.decode(codes).values(), model.reconstruct(windows).values()) <=
             1e-12);
@@ -322,7 +323,7 @@ TEST_CASE("decoder: options that do not go together are refused") {
 }
 
 TEST_CASE("sequential: a state is carried between LSTMs of one size, once") {
-  reprise::Sequential<double> network({2, 5});
+  reprise::Sequential<double> network({.steps = 5, .features = 2});
   network.add("a", reprise::Lstm<double>(2, {.units = 3, .return_sequences = true}));
   network.add("b", reprise::Lstm<double>(3, {.units = 3}));
   network.add("c", reprise::Dense<double>(3, {.units = 3}));
@@ -334,15 +335,15 @@ TEST_CASE("sequential: a state is carried between LSTMs of one size, once") {
 }
 
 TEST_CASE("sequential: what reads its own output runs to the end, from states that are there") {
-  reprise::Sequential<double> network({2, 5});
+  reprise::Sequential<double> network({.steps = 5, .features = 2});
   network.add("encoder", reprise::Lstm<double>(2, {.units = 3}));
-  network.add("previous", reprise::PreviousValue<double>({2, 5}, false));
+  network.add("previous", reprise::PreviousValue<double>({.steps = 5, .features = 2}, false));
   network.add("decoder", reprise::Lstm<double>(2, {.units = 3, .return_sequences = true}));
   network.add("output", reprise::Dense<double>(3, {.units = 2}));
   Vector<double> theta = Vector<double>::Zero(network.parameters().size());
   reprise::SequentialScratch<double> scratch;
-  const Sequences<double> x(2, 4, 5);
-  Sequences<double> y(2, 4, 5);
+  const Sequences<double> x({.samples = 4, .steps = 5, .features = 2});
+  Sequences<double> y({.samples = 4, .steps = 5, .features = 2});
   CHECK(contains(error_of([&] { network.infer(theta.data(), x.view(), y.view(), 0, 4, scratch); }),
                  "a state for decoder"));
   network.carry_state(0, 2);

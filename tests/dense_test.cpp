@@ -26,7 +26,7 @@ std::vector<Activation> all_activations() {
 
 TEST_CASE("TimeDistributed(Dense) gives the values of Keras's own test") {
   // Keras 3, layers/rnn/time_distributed_test.py: x = arange(24) as (3, 2, 4), weights .01, no bias
-  Sequences<double> x(4, 3, 2);
+  Sequences<double> x({.samples = 3, .steps = 2, .features = 4});
   for (Index i = 0; i < 24; ++i) x(i / 8, i / 4 % 2, i % 4) = static_cast<double>(i);
   const reprise::TimeDistributed<double> layer(
       4, {.units = 1, .use_bias = false, .kernel_initializer = reprise::initializer::constant(.01)});
@@ -45,7 +45,7 @@ TEST_CASE("a dense layer is its equation at every step") {
     Matrix<double> expected = layer.kernel(run.theta.data()) * run.x.values();
     if (use_bias) expected.colwise() += layer.bias(run.theta.data());
     CHECK(test::relative_difference(run.forward(), expected) <= 1e-14);
-    CHECK(run.y.shape() == reprise::SequenceShape{5, 4});
+    CHECK(run.y.shape() == reprise::SequenceShape{.steps = 4, .features = 5});
   }
 }
 
@@ -123,9 +123,7 @@ TEST_CASE("wrong use of a dense layer is named") {
     CHECK(contains(message, "got " + std::to_string(size)));
   }
   CHECK(contains(error_of([] { Dense<float>(3, {}); }), "units > 0"));
-  CHECK(contains(error_of([] {
-                   Dense<float>(3, {.units = 2}).output_shape({4, 6});
-                 }),
+  CHECK(contains(error_of([] { Dense<float>(3, {.units = 2}).output_shape({.steps = 6, .features = 4}); }),
                  "Dense: expected 3 input features, got 4"));
   const std::string message = error_of([] { Dense<float, 3, 2>(3, {.units = 4}); });
   CHECK(contains(message, "3 inputs and 2 units"));

@@ -19,7 +19,7 @@ static_assert(reprise::Layer<Dropout<float>>);
 
 Run<Dropout<double>> ones(double rate, Index features, Index batch, Index steps,
                           const LayerContext& context) {
-  Sequences<double> x(features, batch, steps);
+  Sequences<double> x({.samples = batch, .steps = steps, .features = features});
   x.values().setOnes();
   Run<Dropout<double>> run{Dropout<double>(rate), x};
   run.context = context;

@@ -28,7 +28,7 @@ using golden::Json;
 Sequences<double> sequences_of(const Json& json) {
   const golden::Tensor tensor = golden::as_tensor(json);
   const Index batch = tensor.shape.at(0), steps = tensor.shape.at(1), features = tensor.shape.at(2);
-  Sequences<double> result(features, batch, steps);
+  Sequences<double> result({.samples = batch, .steps = steps, .features = features});
   for (Index b = 0; b < batch; ++b) {
     for (Index t = 0; t < steps; ++t) {
       for (Index f = 0; f < features; ++f) {
@@ -53,7 +53,7 @@ Vector<double> parameters_of(const Json& tensors, const reprise::ParameterTable&
 
 Sequential<double> network_of(const Json& fit) {
   const Index units = fit.at("config").at("units");
-  Sequential<double> network({2, 6});
+  Sequential<double> network({.steps = 6, .features = 2});
   REQUIRE(fit.at("config").at("activation") == "tanh");
   if (fit.at("layer") == "gru") {
     network.add("recurrent", reprise::Gru<double>(2, {.units = units, .return_sequences = true}));

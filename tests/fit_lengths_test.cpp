@@ -57,7 +57,7 @@ TEST_CASE("padded: valid steps first, zeros behind, and the lengths") {
   const auto data = ragged();
   for (const Index room : {0, 9}) {
     const PaddedSequences<float> all = reprise::padded<float>(data, room);
-    CHECK(all.values.shape() == reprise::SequenceShape{1, room == 0 ? steps : 9});
+    CHECK(all.values.shape() == reprise::SequenceShape{.steps = room == 0 ? steps : 9, .features = 1});
     REQUIRE(all.values.batch() == count);
     for (Index b = 0; b < count; ++b) {
       const auto& sequence = data[static_cast<std::size_t>(b)];
@@ -73,7 +73,7 @@ TEST_CASE("padded: valid steps first, zeros behind, and the lengths") {
                                                  Eigen::MatrixXd::Random(4, 3)};
   const auto of_matrices = reprise::padded<double>(matrices);
   CHECK(of_matrices.lengths == std::vector<Index>{2, 4});
-  CHECK(of_matrices.values.shape() == reprise::SequenceShape{3, 4});
+  CHECK(of_matrices.values.shape() == reprise::SequenceShape{.steps = 4, .features = 3});
   CHECK(of_matrices.values(1, 3, 2) == matrices[1](3, 2));
   CHECK(of_matrices.values(0, 2, 0) == 0.0);
   CHECK(contains(error_of([&] { reprise::padded<float>(data, 4); }), "sequences of at most 4 steps, got 6"));
@@ -125,7 +125,7 @@ TEST_CASE_TEMPLATE("lengths: the loss is that of the valid steps, whatever stand
 
 TEST_CASE("lengths: a dense layer at the start meets no padding either") {
   // Its gradient is a product with its input, in which even a slope of zero does not outweigh a NaN.
-  reprise::Sequential<double> network({1, steps});
+  reprise::Sequential<double> network({.steps = steps, .features = 1});
   network.add("first", reprise::TimeDistributed<double>(1, {.units = 3}));
   network.add("lstm", reprise::Lstm<double>(3, {.units = 4, .return_sequences = true}));
   network.add("last", reprise::TimeDistributed<double>(4, {.units = 1}));
@@ -158,7 +158,7 @@ TEST_CASE("lengths: each sample's gradient is that of a network that is no longe
     const Index n = length_of(b);
     // A model of n steps has the same parameters: the loss of n steps, times n.
     const Autoencoder<double> shorter(test::small_model(n), model.weights());
-    Sequences<double> x(1, 1, n);
+    Sequences<double> x({.samples = 1, .steps = n, .features = 1});
     for (Index t = 0; t < n; ++t) x(0, t, 0) = data.values(b, t, 0);
     reprise::detail::BatchPass<double> pass(shorter.network(), 1);
     pass.loss_and_gradient(model.weights().data(), ArraySource(x), test::numbers(0, 1), {},
@@ -191,7 +191,7 @@ TEST_CASE_TEMPLATE("lengths: threads and a fit in two parts give the same bits, 
 
 TEST_CASE("lengths: full ones give the bits of none") {
   const auto windows = test::wave_windows(60, steps);
-  Sequences<float> x(1, 60, steps);
+  Sequences<float> x({.samples = 60, .steps = steps, .features = 1});
   windows.gather(std::span<const Index>(test::numbers(0, 60)), x.view());
   const ArraySource source(x, std::vector<Index>(60, steps));
   CHECK(reprise::Source(source).has_lengths());
@@ -213,7 +213,7 @@ TEST_CASE("lengths: random numbers go by a sample's place in the batch, not by i
   // One epoch with dropout and without shuffling. A sample that is cut short moves within its shard; the
   // others' masks, and so their gradients, must stay.
   const Autoencoder<double> model(test::small_model_with_dropout(steps));
-  Sequences<double> x(1, 3, steps);
+  Sequences<double> x({.samples = 3, .steps = steps, .features = 1});
   for (Index b = 0; b < 3; ++b) {
     for (Index t = 0; t < steps; ++t) x(b, t, 0) = std::sin(static_cast<double>(3 * b + t));
   }
@@ -236,7 +236,7 @@ TEST_CASE("lengths: random numbers go by a sample's place in the batch, not by i
 }
 
 TEST_CASE("lengths: those that cannot be are refused by name") {
-  const Sequences<float> x(1, 3, steps);
+  const Sequences<float> x({.samples = 3, .steps = steps, .features = 1});
   const auto message = [&](std::vector<Index> lengths) { return error_of([&] { ArraySource(x, lengths); }); };
   CHECK(contains(message({1, 2}), "array source: expected 3 lengths, one for each sample, got 2"));
   CHECK(contains(message({1, 0, 2}), "lengths of 1 to 6 steps, got 0"));

@@ -52,8 +52,8 @@ TEST_CASE("forecaster: predicts a held-out series far better than the value befo
     model.fit(train, {.epochs = 30, .optimizer = reprise::Adam{.learning_rate = 0.01}});
 
     const Sequences<float> predicted = model.predict(held_out);
-    CHECK(predicted.shape() == SequenceShape{1, horizon});
-    Sequences<float> persistence(1, held_out.size(), horizon);
+    CHECK(predicted.shape() == SequenceShape{.steps = horizon, .features = 1});
+    Sequences<float> persistence({.samples = held_out.size(), .steps = horizon, .features = 1});
     for (Index w = 0; w < held_out.size(); ++w) {
       for (Index k = 0; k < horizon; ++k) persistence(w, k, 0) = static_cast<float>(held_out(w, 15, 0));
     }
@@ -105,7 +105,7 @@ TEST_CASE_TEMPLATE("forecaster: fit(10) and fit(20) are fit(30), and a predictio
   CHECK(same_bits(whole.weights(), parts.weights()));
 
   const Sequences<Scalar> all = whole.predict(windows);
-  CHECK(all.shape() == SequenceShape{2, 3});
+  CHECK(all.shape() == SequenceShape{.steps = 3, .features = 2});
   double sum = 0.0;
   for (Index w = 0; w < windows.size(); ++w) {
     const Sequences<Scalar> one = whole.predict(windows.subset(w, 1));
@@ -125,7 +125,8 @@ TEST_CASE_TEMPLATE("forecaster: fit(10) and fit(20) are fit(30), and a predictio
   const Sequences<Scalar> to_the_end = whole.predict(last);
   CHECK(to_the_end.batch() > all.batch());
   CHECK(to_the_end(0, 2, 1) == doctest::Approx(all(0, 2, 1)).epsilon(1e-5));
-  Sequences<Scalar> input(4, windows.size(), 4), output(2, windows.size(), 3);
+  Sequences<Scalar> input({.samples = windows.size(), .steps = 4, .features = 4}),
+      output({.samples = windows.size(), .steps = 3, .features = 2});
   windows.gather(std::span<const Index>(test::numbers(0, windows.size())), input.view());
   reprise::InferenceWorkspace<Scalar> workspace;
   whole.predict(std::as_const(input).view(), output.view(), workspace);

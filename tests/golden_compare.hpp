@@ -35,7 +35,7 @@ Sequences<Scalar> sequences_of(const Tensor& tensor) {
   REQUIRE((tensor.shape.size() == 2 || tensor.shape.size() == 3));
   const Index batch = tensor.shape.front(), features = tensor.shape.back();
   const Index steps = tensor.shape.size() == 3 ? tensor.shape[1] : 1;
-  Sequences<Scalar> result(features, batch, steps);
+  Sequences<Scalar> result({.samples = batch, .steps = steps, .features = features});
   const double* value = tensor.data.data();
   for (Index b = 0; b < batch; ++b) {
     for (Index t = 0; t < steps; ++t) {

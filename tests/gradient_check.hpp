@@ -45,7 +45,7 @@ Matrix<Scalar> uniform_matrix(Index rows, Index cols, std::uint32_t number, doub
 
 template <typename Scalar>
 Sequences<Scalar> uniform_sequences(Index features, Index batch, Index steps, std::uint32_t number) {
-  Sequences<Scalar> sequences(features, batch, steps);
+  Sequences<Scalar> sequences({.samples = batch, .steps = steps, .features = features});
   fill_uniform(sequences.values(), number);
   return sequences;
 }
@@ -53,7 +53,7 @@ Sequences<Scalar> uniform_sequences(Index features, Index batch, Index steps, st
 /// Samples [first, first + count) of a batch.
 template <typename Scalar>
 Sequences<Scalar> samples_of(const Sequences<Scalar>& all, Index first, Index count) {
-  Sequences<Scalar> some(all.features(), count, all.steps());
+  Sequences<Scalar> some({.samples = count, .steps = all.steps(), .features = all.features()});
   for (Index t = 0; t < all.steps(); ++t) {
     some.view().step(t) = all.view().step(t).middleCols(first, count);
   }
@@ -103,7 +103,7 @@ struct Run {
     fill_uniform(theta, 1, -.6, .6);
     gradient.resize(theta.size());
     const auto shape = layer.output_shape(x.shape());
-    y.resize(shape.features, x.batch(), shape.steps);
+    y.resize(shape.batch(x.batch()));
     dy = uniform_sequences<Scalar>(shape.features, x.batch(), shape.steps, 2);
     tape.resize(layer.tape_size(x.shape(), x.batch()));
     scratch.resize(layer.scratch_size(x.shape(), x.batch()));

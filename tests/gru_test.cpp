@@ -42,7 +42,7 @@ Sequences<double> plain_gru(const Run& run, const GruOptions& o) {
   const double* const c = b + 3 * H;
   const bool two_biases = o.use_bias && o.reset_after;
   enum Gate : Index { z, r, g };
-  Sequences<double> states(H, B, T);
+  Sequences<double> states({.samples = B, .steps = T, .features = H});
   for (Index sample = 0; sample < B; ++sample) {
     const Index length = run.lengths.empty() ? T : run.lengths[static_cast<std::size_t>(sample)];
     std::vector<double> h(run.initial.data() + sample * H, run.initial.data() + (sample + 1) * H);
@@ -446,5 +446,6 @@ TEST_CASE("GRU: wrong use is named") {
   names(error_of([] { Gru<float>(2, {.units = 3, .dropout = 1.0}); }), {"Gru", "dropout"});
   names(error_of([] { Gru<float>(2, {.units = 3, .recurrent_dropout = -0.1}); }),
         {"Gru", "recurrent_dropout"});
-  names(error_of([] { Gru<float>(2, {.units = 3}).output_shape({5, 4}); }), {"Gru", "2 input features", "5"});
+  names(error_of([] { Gru<float>(2, {.units = 3}).output_shape({.steps = 4, .features = 5}); }),
+        {"Gru", "2 input features", "5"});
 }

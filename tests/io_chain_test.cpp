@@ -84,7 +84,7 @@ struct Lion {
 
 template <typename Scalar>
 Chain<Scalar> some_chain() {
-  Sequential<Scalar> network({2, 5});
+  Sequential<Scalar> network({.steps = 5, .features = 2});
   network.add("encode",
               Lstm<Scalar>(2, {.units = 3, .activation = activation::softsign, .dropout = 1.0 / 3}));
   network.add("drop \"it\"", Dropout<Scalar>(0.125));
@@ -171,7 +171,7 @@ TEST_CASE_TEMPLATE("chain: with own layer and optimizer it is saved, loaded, and
 
 TEST_CASE("chain: every kind of layer of ours comes back as it was written") {
   const Directory directory;
-  Sequential<double> network({2, 3});
+  Sequential<double> network({.steps = 3, .features = 2});
   network.add("lstm", Lstm<double>(2, {.units = 2}));
   network.add("zeros", Zeros<double>(4));
   network.add("decode", Lstm<double>(1, {.units = 2, .return_sequences = true}));
@@ -231,7 +231,7 @@ TEST_CASE("chain: a network that cannot be is refused, before memory is taken fo
   using Json = nlohmann::json;
   const Json good = Json::parse(R"({"input": {"features": 2, "steps": 3}, "layers": [
       {"name": "a", "layer": {"kind": "RepeatVector", "steps": 3}}]})");
-  const auto refusal = [](const Json& json, SequenceShape input = {2, 1}) {
+  const auto refusal = [](const Json& json, SequenceShape input = {.steps = 1, .features = 2}) {
     Json whole = json;
     whole["input"] = {{"features", input.features}, {"steps", input.steps}};
     whole = Json::parse(whole.dump());  // numbers as a file has them
@@ -249,8 +249,9 @@ TEST_CASE("chain: a network that cannot be is refused, before memory is taken fo
     json[Json::json_pointer(pointer)] = value;
     return refusal(json);
   };
-  CHECK(contains(refusal(good, {2, 3}), "RepeatVector: expected an input of 1 step"));
-  CHECK(contains(refusal(good, {3000000000, 1}), "features and steps from 1 to 2147483647"));
+  CHECK(contains(refusal(good, {.steps = 3, .features = 2}), "RepeatVector: expected an input of 1 step"));
+  CHECK(contains(refusal(good, {.steps = 1, .features = 3000000000}),
+                 "features and steps from 1 to 2147483647"));
   CHECK(contains(changed("/layers/0/layer/steps", 0), "RepeatVector: expected steps > 0"));
   CHECK(contains(changed("/layers/0/layer/steps", 3000000000), "features and steps from 1 to 2147483647"));
   CHECK(contains(changed("/layers/0/layer/kind", "Dropout"),

@@ -79,7 +79,7 @@ TEST_CASE_TEMPLATE("lengths: a batch equals each sample alone at its own length"
     for (Index b = 0; b < batch; ++b) {
       CAPTURE(b);
       const Index length = lengths[static_cast<std::size_t>(b)];
-      Sequences<Scalar> x(3, 1, length);
+      Sequences<Scalar> x({.samples = 1, .steps = length, .features = 3});
       for (Index t = 0; t < length; ++t) x.view().step(t) = all.x.view().step(t).col(b);
       LstmRun<Lstm<Scalar>> one(all.layer.options(), x);
       one.theta = all.theta;
@@ -189,7 +189,7 @@ TEST_CASE("lengths: the valid part is turned round") {
 // ---- Chains ----
 
 reprise::Sequential<double> chain() {
-  reprise::Sequential<double> network({2, steps});
+  reprise::Sequential<double> network({.steps = steps, .features = 2});
   network.add("first", Lstm<double>(2, {.units = 4, .return_sequences = true}));
   network.add("dropout", reprise::Dropout<double>(.3));
   network.add("dense", reprise::Dense<double>(4, {.units = 3, .activation = reprise::activation::tanh}));
@@ -238,14 +238,14 @@ TEST_CASE("lengths: what a chain gives for a sample does not depend on its paddi
   Vector<double> theta(network.parameters().size());
   test::fill_uniform(theta, 3, -.9, .9);
   const Sequences<double> x = padded_with_nan<double>(2);
-  Sequences<double> y(2, batch, steps);
+  Sequences<double> y({.samples = batch, .steps = steps, .features = 2});
   reprise::SequentialScratch<double> scratch;
   network.infer(theta.data(), x.view(), y.view(), 0, 7, scratch, lengths);
   CHECK(y.values().allFinite());
   for (Index b = 0; b < batch; ++b) {
     const Index length = lengths[static_cast<std::size_t>(b)];
     const Sequences<double> one = test::samples_of(x, b, 1);
-    Sequences<double> y_one(2, 1, steps);
+    Sequences<double> y_one({.samples = 1, .steps = steps, .features = 2});
     network.infer(theta.data(), one.view(), y_one.view(), 0, 7, scratch, std::vector<Index>{length});
     CHECK(relative_difference(y_one.values(), test::samples_of(y, b, 1).values()) <= 1e-12);
   }
@@ -260,11 +260,11 @@ struct Blind : reprise::LayerDefaults<double> {
 };
 
 TEST_CASE("lengths: those that cannot be are refused, and so is a layer that knows none") {
-  reprise::Sequential<double> network({2, steps});
+  reprise::Sequential<double> network({.steps = steps, .features = 2});
   network.add("lstm", Lstm<double>(2, {.units = 2, .return_sequences = true}));
   const Vector<double> theta = Vector<double>::Zero(network.parameters().size());
-  const Sequences<double> x(2, 2, steps);
-  Sequences<double> y(2, 2, steps);
+  const Sequences<double> x({.samples = 2, .steps = steps, .features = 2});
+  Sequences<double> y({.samples = 2, .steps = steps, .features = 2});
   reprise::SequentialScratch<double> scratch;
   const auto refused = [&](std::vector<Index> given) {
     return error_of([&] {

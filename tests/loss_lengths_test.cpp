@@ -27,7 +27,7 @@ const std::vector<double> weights = {0.5, 2.0, 1.25, 3.0};
 
 /// Irregular numbers; what lies beyond the lengths is NaN where `poisoned`.
 Values values(double phase, bool poisoned) {
-  Values made(features, batch, steps);
+  Values made({.samples = batch, .steps = steps, .features = features});
   for (Index b = 0; b < batch; ++b) {
     for (Index t = 0; t < steps; ++t) {
       for (Index f = 0; f < features; ++f) {
@@ -44,7 +44,7 @@ Values values(double phase, bool poisoned) {
 /// The loss of one position, as the loss of a batch of one sample and one step.
 double of_position(const Loss& loss, const Values& prediction, const Values& target, Index b, Index t,
                    Index count) {
-  Values p(count, 1, 1), q(count, 1, 1);
+  Values p({.samples = 1, .steps = 1, .features = count}), q({.samples = 1, .steps = 1, .features = count});
   for (Index f = 0; f < count; ++f) {
     p(0, 0, f) = prediction(b, t, f);
     q(0, 0, f) = target(b, t, f);
@@ -68,7 +68,7 @@ TEST_CASE("loss lengths: padding is not read, has no slope, and enters no diviso
                       of_position(loss, prediction, target, b, t, features);
         }
       }
-      Values gradient(features, batch, steps);
+      Values gradient({.samples = batch, .steps = steps, .features = features});
       gradient.values().setConstant(77.0);
       const double sum =
           reprise::loss_sum(loss, prediction.view(), target.view(), given, 1.0, gradient.view(), 0, lengths);
@@ -96,7 +96,7 @@ TEST_CASE("loss lengths: the gradient is the central difference") {
         return reprise::loss_sum(loss, prediction.view(), target.view(), weights, scale, to,
                                  last_step_features, lengths);
       };
-      Values gradient(features, batch, steps);
+      Values gradient({.samples = batch, .steps = steps, .features = features});
       sum(gradient.view());
       double worst = 0.0;
       for (Index i = 0; i < gradient.values().size(); ++i) {
@@ -123,7 +123,8 @@ TEST_CASE("loss lengths: full lengths have the bits of no lengths") {
     for (const bool weighted : {false, true}) {
       for (const Index last_step_features : {Index{0}, Index{2}}) {
         const std::vector<double> given = weighted ? weights : std::vector<double>{};
-        Values with(features, batch, steps), without(features, batch, steps);
+        Values with({.samples = batch, .steps = steps, .features = features}),
+            without({.samples = batch, .steps = steps, .features = features});
         CHECK(reprise::loss_sum(loss, prediction.view(), target.view(), given, 0.3, with.view(),
                                 last_step_features,
                                 full) == reprise::loss_sum(loss, prediction.view(), target.view(), given, 0.3,
@@ -153,7 +154,8 @@ TEST_CASE("loss lengths: the loss of each sample is the mean over its valid step
 
 TEST_CASE("loss lengths: the padding of a last step that is beyond the length changes no mean") {
   // Of the 10 values that are meant in 3 steps of 4, the first two steps have 8.
-  Values prediction(4, 2, 3), target(4, 2, 3);
+  Values prediction({.samples = 2, .steps = 3, .features = 4}),
+      target({.samples = 2, .steps = 3, .features = 4});
   std::fill_n(prediction.view().data, prediction.view().size(), 1.0);
   std::fill_n(target.view().data, target.view().size(), 0.0);
   std::vector<double> losses(2);
@@ -164,7 +166,7 @@ TEST_CASE("loss lengths: the padding of a last step that is beyond the length ch
 }
 
 TEST_CASE("loss lengths: those that cannot be are refused") {
-  const Values a(features, batch, steps);
+  const Values a({.samples = batch, .steps = steps, .features = features});
   const auto message = [&](const std::vector<Index>& wrong) -> std::string {
     try {
       reprise::loss_value(reprise::MeanSquaredError{}, a, a, {}, wrong);

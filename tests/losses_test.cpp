@@ -44,7 +44,8 @@ struct Case {
 /// Errors between -2.5 and 2.5, none within .01 of a kink.
 Case make_case(Index features, Index batch, Index steps, double kink) {
   reprise::RandomStream random(7, reprise::Purpose::other);
-  Case made{{features, batch, steps}, {features, batch, steps}, {}};
+  const Sequences<double> zeros({.samples = batch, .steps = steps, .features = features});
+  Case made{zeros, zeros, {}};
   for (Index i = 0; i < made.target.values().size(); ++i) {
     double error = 0.0;
     do {
@@ -74,7 +75,7 @@ double plain_sum(const Named& loss, const Case& given, bool weighted) {
 
 template <typename Scalar>
 Sequences<Scalar> converted(const Sequences<double>& from) {
-  Sequences<Scalar> to(from.features(), from.batch(), from.steps());
+  Sequences<Scalar> to({.samples = from.batch(), .steps = from.steps(), .features = from.features()});
   to.values() = from.values().cast<Scalar>();
   return to;
 }
@@ -119,7 +120,7 @@ TEST_CASE("each loss's gradient is its central difference") {
       for (const bool weighted : {false, true}) {
         const std::vector<double> weights = weighted ? given.weights : std::vector<double>{};
         const double scale = 1.0 / 11.0;  // of a batch of 11 of which this is a part
-        Sequences<double> gradient(features, batch, steps);
+        Sequences<double> gradient({.samples = batch, .steps = steps, .features = features});
         const auto sum = [&](reprise::SequenceView<double> to) {
           return reprise::loss_sum<double>(loss.loss, given.prediction.view(), given.target.view(), weights,
                                            scale, to);
@@ -145,7 +146,7 @@ TEST_CASE("each loss's gradient is its central difference") {
 
         const auto prediction = converted<float>(given.prediction);
         const auto target = converted<float>(given.target);
-        Sequences<float> in_float(features, batch, steps);
+        Sequences<float> in_float({.samples = batch, .steps = steps, .features = features});
         reprise::loss_sum<float>(loss.loss, prediction.view(), target.view(), weights, scale,
                                  in_float.view());
         CHECK(test::largest_difference(in_float.values(), gradient.values()) <= 1e-5 * largest);
@@ -159,12 +160,13 @@ TEST_CASE("the parts of a batch add up to the whole, in value and in gradient") 
   for (const Named& loss : all_losses()) {
     CAPTURE(loss.name);
     const Case whole = make_case(features, batch, steps, loss.kink);
-    Sequences<double> gradient(features, batch, steps);
+    Sequences<double> gradient({.samples = batch, .steps = steps, .features = features});
     const double value = reprise::loss_sum(loss.loss, whole.prediction.view(), whole.target.view(),
                                            whole.weights, 1.0 / static_cast<double>(batch), gradient.view());
     double sum = 0.0;
     for (const auto& [begin, count] : {std::array{Index{0}, first}, std::array{first, batch - first}}) {
-      Case part{{features, count, steps}, {features, count, steps}, {}};
+      const Sequences<double> zeros({.samples = count, .steps = steps, .features = features});
+      Case part{zeros, zeros, {}};
       for (Index t = 0; t < steps; ++t) {
         for (Index b = 0; b < count; ++b) {
           for (Index f = 0; f < features; ++f) {
@@ -175,7 +177,7 @@ TEST_CASE("the parts of a batch add up to the whole, in value and in gradient") 
       }
       const auto weights = std::span<const double>(whole.weights)
                                .subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
-      Sequences<double> slope(features, count, steps);
+      Sequences<double> slope({.samples = count, .steps = steps, .features = features});
       sum += reprise::loss_sum(loss.loss, part.prediction.view(), part.target.view(), weights,
                                1.0 / static_cast<double>(batch), slope.view());
       double worst = 0.0;
@@ -219,6 +221,7 @@ TEST_CASE("the value does not depend on where the numbers lie in memory") {
     CAPTURE(loss.name);
     std::vector<float> first;
     double value = 0.0;
+    const reprise::BatchShape sizes{.samples = 4, .steps = 6, .features = 5};
     for (Index shift = 0; shift < 17; ++shift) {
       float* const prediction = room.data() + shift;
       float* const target = prediction + count + 13;
@@ -227,8 +230,8 @@ TEST_CASE("the value does not depend on where the numbers lie in memory") {
         prediction[i] = static_cast<float>(given.prediction.values().data()[i]);
         target[i] = static_cast<float>(given.target.values().data()[i]);
       }
-      const double sum = reprise::loss_sum<float>(loss.loss, {prediction, 5, 4, 6}, {target, 5, 4, 6}, {},
-                                                  0.25, {gradient, 5, 4, 6});
+      const double sum = reprise::loss_sum<float>(loss.loss, {prediction, sizes}, {target, sizes}, {}, 0.25,
+                                                  {gradient, sizes});
       if (shift == 0) {
         value = sum;
         first.assign(gradient, gradient + count);
@@ -242,8 +245,9 @@ TEST_CASE("the value does not depend on where the numbers lie in memory") {
 TEST_CASE("at a kink, and far from it") {
   const auto of = [](const Loss& loss, double error) {
     double prediction = error, target = 0.0, slope = 0.0;
-    const double value = reprise::loss_sum<double>(loss, {&prediction, 1, 1, 1}, {&target, 1, 1, 1}, {}, 1.0,
-                                                   {&slope, 1, 1, 1});
+    const reprise::BatchShape one{.samples = 1, .steps = 1, .features = 1};
+    const double value =
+        reprise::loss_sum<double>(loss, {&prediction, one}, {&target, one}, {}, 1.0, {&slope, one});
     return std::pair{value, slope};
   };
   CHECK(of(reprise::MeanAbsoluteError{}, 0.0) == std::pair{0.0, 0.0});
@@ -260,8 +264,9 @@ TEST_CASE("log-cosh of small errors in float is half their square") {
     for (const Index count : {Index{1}, Index{16}}) {
       const std::vector<float> prediction(static_cast<std::size_t>(count), error);
       const std::vector<float> target(static_cast<std::size_t>(count), 0.0F);
-      const double value = reprise::loss_sum<float>(reprise::LogCosh{}, {prediction.data(), count, 1, 1},
-                                                    {target.data(), count, 1, 1}, {}, 1.0, {});
+      const reprise::BatchShape sizes{.samples = 1, .steps = 1, .features = count};
+      const double value = reprise::loss_sum<float>(reprise::LogCosh{}, {prediction.data(), sizes},
+                                                    {target.data(), sizes}, {}, 1.0, {});
       const double x = static_cast<double>(error);
       const double expected = x * x / 2 - x * x * x * x / 12;
       CHECK(std::abs(value - expected) <= 2e-6 * expected);
@@ -296,7 +301,8 @@ TEST_CASE("losses are values, and refuse what cannot be") {
   CHECK_THROWS_AS(reprise::validate(Loss{reprise::Huber{.delta = 0.0}}), reprise::Error);
   CHECK_THROWS_AS(reprise::validate(Loss{reprise::Huber{.delta = std::nan("")}}), reprise::Error);
 
-  const Sequences<double> a(2, 3, 4), b(2, 3, 5);
+  const Sequences<double> a({.samples = 3, .steps = 4, .features = 2}),
+      b({.samples = 3, .steps = 5, .features = 2});
   const std::vector<double> two(2, 1.0);
   std::vector<double> out(4);
   CHECK_THROWS_WITH_AS(

@@ -15,7 +15,8 @@ void check_stream(const LstmOptions& lstm_options, const DenseOptions& dense_opt
   CAPTURE(H);
   constexpr Index T = 12;
   test::Run<Lstm<Scalar>> lstm(Lstm<Scalar>(I, lstm_options), test::uniform_sequences<Scalar>(I, 1, T, 9));
-  test::Run<Dense<Scalar>> dense(Dense<Scalar>(H, dense_options), Sequences<Scalar>(H, 1, T));
+  test::Run<Dense<Scalar>> dense(Dense<Scalar>(H, dense_options),
+                                 Sequences<Scalar>({.samples = 1, .steps = T, .features = H}));
   dense.x.values() = lstm.forward();
   const Matrix<Scalar> expected = dense.forward();
   LstmStream<Scalar, I, H, O> stream(lstm_options, lstm.theta.data(), dense_options, dense.theta.data());
@@ -49,9 +50,10 @@ TEST_CASE(
   constexpr Index T = 4;
   for (const float far : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
     test::Run<Lstm<float>> lstm(Lstm<float>(1, {.units = 7, .return_sequences = true}),
-                                Sequences<float>(1, 1, T));
+                                Sequences<float>({.samples = 1, .steps = T, .features = 1}));
     lstm.x.values() << 0.5f, far, 0.5f, 0.25f;
-    test::Run<Dense<float>> dense(Dense<float>(7, {.units = 1}), Sequences<float>(7, 1, T));
+    test::Run<Dense<float>> dense(Dense<float>(7, {.units = 1}),
+                                  Sequences<float>({.samples = 1, .steps = T, .features = 7}));
     dense.x.values() = lstm.forward();
     const Matrix<float> expected = dense.forward();
     LstmStream<float, 1, 7> stream({.units = 7}, lstm.theta.data(), {.units = 1}, dense.theta.data());

@@ -114,7 +114,7 @@ void check_against_plain_loops(LstmRun<Lstm<double>>& run) {
 
 /// x = arange(...) as (batch, steps, features), like NumPy.
 Sequences<double> arange(Index batch, Index steps, Index features) {
-  Sequences<double> x(features, batch, steps);
+  Sequences<double> x({.samples = batch, .steps = steps, .features = features});
   double next = 0;
   for (Index b = 0; b < batch; ++b) {
     for (Index t = 0; t < steps; ++t) {
@@ -188,7 +188,7 @@ TEST_CASE("initial states give the values of Keras's own test") {
 
 /// One unit, one feature; all weights zero.
 LstmRun<Lstm<double>> zeroed(Index steps) {
-  Sequences<double> x(1, 1, steps);
+  Sequences<double> x({.samples = 1, .steps = steps, .features = 1});
   for (Index t = 0; t < steps; ++t) x(0, t, 0) = .3 - .4 * static_cast<double>(t);
   LstmRun<Lstm<double>> run({.units = 1, .return_sequences = true}, x);
   run.theta.setZero();
@@ -476,11 +476,13 @@ TEST_CASE("an input that is one repeated step equals that step written out, forw
       Matrix<double> dx = Matrix<double>::Zero(3, batch);
       for (Index t = 0; t < 9; ++t) dx += run.dx.view().step(t);
 
-      Sequences<double> y = run.y, once(3, batch, 1);
+      Sequences<double> y = run.y, once({.samples = batch, .steps = 1, .features = 3});
       y.values().setZero();
       Vector<double> gradient = Vector<double>::Zero(run.gradient.size());
-      const reprise::SequenceView<double> repeated(x.values().data(), 3, batch, 9, true);
-      const reprise::SequenceView<double> dx_once(once.values().data(), 3, batch, 9, true);
+      const reprise::SequenceView<double> repeated(x.values().data(),
+                                                   {.samples = batch, .steps = 9, .features = 3}, true);
+      const reprise::SequenceView<double> dx_once(once.values().data(),
+                                                  {.samples = batch, .steps = 9, .features = 3}, true);
       run.layer.forward(repeated, y.view(), run.call(run.states(), run.masks()));
       CHECK(relative_difference(y.values(), run.y.values()) <= 1e-14);
       auto call = run.call(run.states());
@@ -526,8 +528,9 @@ TEST_CASE_TEMPLATE("inference equals training without dropout, at every length",
 
 TEST_CASE("the scratch of inference does not grow with the length, nor is the tape touched") {
   const Lstm<float> layer(3, {.units = 9});
-  CHECK(layer.scratch_size({3, 100}, 4) == layer.scratch_size({3, 10000}, 4));
-  CHECK(layer.tape_size({3, 32}, 4) > layer.tape_size({3, 16}, 4));
+  CHECK(layer.scratch_size({.steps = 100, .features = 3}, 4) ==
+        layer.scratch_size({.steps = 10000, .features = 3}, 4));
+  CHECK(layer.tape_size({.steps = 32, .features = 3}, 4) > layer.tape_size({.steps = 16, .features = 3}, 4));
 }
 
 /// The run's samples [first, first + count) on their own.
@@ -627,7 +630,7 @@ TEST_CASE_TEMPLATE("a permuted batch gives permuted outputs and the same gradien
 /// Steps [first, first + count) of a batch.
 template <typename Scalar>
 Sequences<Scalar> steps_of(const Sequences<Scalar>& all, Index first, Index count) {
-  Sequences<Scalar> some(all.features(), all.batch(), count);
+  Sequences<Scalar> some({.samples = all.batch(), .steps = count, .features = all.features()});
   some.values() = all.values().middleCols(first * all.batch(), count * all.batch());
   return some;
 }
@@ -707,8 +710,8 @@ TEST_CASE("the last output is the same with and without the whole sequence") {
   LstmRun<Lstm<double>> all({.units = 9, .return_sequences = true}, x), last({.units = 9}, x);
   all.forward_with_states();
   CHECK((last.forward_with_states() == all.y.values().rightCols(5)));
-  CHECK(last.y.shape() == reprise::SequenceShape{9, 1});
-  CHECK(all.y.shape() == reprise::SequenceShape{9, 20});
+  CHECK(last.y.shape() == reprise::SequenceShape{.steps = 1, .features = 9});
+  CHECK(all.y.shape() == reprise::SequenceShape{.steps = 20, .features = 9});
 }
 
 TEST_CASE("fixed sizes equal sizes at run time") {
@@ -855,9 +858,7 @@ TEST_CASE("wrong use of an LSTM is named") {
     CHECK(contains(error_of([&] { Lstm<float>(3, {.units = 2, .recurrent_dropout = rate}); }),
                    "Lstm: expected recurrent_dropout in [0, 1), got"));
   }
-  CHECK(contains(error_of([] {
-                   Lstm<float>(3, {.units = 2}).output_shape({4, 6});
-                 }),
+  CHECK(contains(error_of([] { Lstm<float>(3, {.units = 2}).output_shape({.steps = 6, .features = 4}); }),
                  "Lstm: expected 3 input features, got 4"));
   const std::string message = error_of([] { Lstm<float, 3, 2>(3, {.units = 4}); });
   CHECK(contains(message, "3 inputs and 2 units"));

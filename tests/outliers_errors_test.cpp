@@ -27,7 +27,7 @@ const double errors[3][2][2] = {{{1, -2}, {0, 3}}, {{0.5, 0}, {0, 0}}, {{-4, 1},
 
 template <typename Scalar>
 Sequences<Scalar> reconstruction_of(const Windows& windows) {
-  Sequences<Scalar> result(2, windows.size(), windows.length());
+  Sequences<Scalar> result({.samples = windows.size(), .steps = windows.length(), .features = 2});
   for (Index w = 0; w < 3; ++w) {
     for (Index t = 0; t < 2; ++t) {
       for (Index f = 0; f < 2; ++f) result(w, t, f) = static_cast<Scalar>(windows(w, t, f) - errors[w][t][f]);
@@ -59,7 +59,7 @@ TEST_CASE("errors: per window, step and feature, worked out by hand") {
 TEST_CASE("errors: windows, sequences and another library's arrays give the same") {
   const Windows windows = two_features();
   const auto y = reconstruction_of<double>(windows);
-  Sequences<float> x(2, 3, 2);
+  Sequences<float> x({.samples = 3, .steps = 2, .features = 2});
   std::vector<float> x_array;
   std::vector<double> y_array;
   for (Index w = 0; w < 3; ++w) {
@@ -73,7 +73,7 @@ TEST_CASE("errors: windows, sequences and another library's arrays give the same
   }
   const auto expected = mean_squared_errors(windows, y);
   CHECK(mean_squared_errors(x, y) == expected);
-  const SequenceShape shape{.features = 2, .steps = 2};
+  const SequenceShape shape{.steps = 2, .features = 2};
   CHECK(mean_squared_errors(window_array(x_array, shape), window_array(y_array, shape)) == expected);
   CHECK(mean_squared_errors(windows, window_array(y_array, shape)) == expected);
   CHECK_THROWS_AS(window_array(std::vector<float>(11), shape), Error);
@@ -84,7 +84,7 @@ TEST_CASE("errors: more windows than are read at a time") {
   for (std::size_t i = 0; i < series.size(); ++i) series[i] = static_cast<double>(i * i % 71);
   const Windows windows = sliding_windows(series, {.length = 5, .stride = 2});
   REQUIRE(windows.size() == 148);
-  Sequences<double> y(1, windows.size(), 5);
+  Sequences<double> y({.samples = windows.size(), .steps = 5, .features = 1});
   for (Index w = 0; w < windows.size(); ++w) {
     for (Index t = 0; t < 5; ++t) y(w, t, 0) = static_cast<double>((3 * w + t) % 50);
   }
@@ -105,16 +105,18 @@ TEST_CASE("errors: float values are subtracted as doubles") {
   // In float 16777216 + 1 is 16777216; in double the difference is 1.
   const std::vector<double> x{16777217.0};
   const std::vector<float> y{16777216.0f};
-  const SequenceShape shape{.features = 1, .steps = 1};
+  const SequenceShape shape{.steps = 1, .features = 1};
   CHECK(mean_squared_errors(window_array(x, shape), window_array(y, shape)) == std::vector<double>{1.0});
 }
 
 TEST_CASE("errors: what does not fit says what was expected and what came") {
   const Windows windows = two_features();
-  const std::string count = error_of([&] { mean_squared_errors(windows, Sequences<float>(2, 4, 2)); });
+  const std::string count = error_of(
+      [&] { mean_squared_errors(windows, Sequences<float>({.samples = 4, .steps = 2, .features = 2})); });
   CHECK(contains(count, "3 windows of 2 steps x 2 features"));
   CHECK(contains(count, "got 4 windows"));
-  const std::string shape = error_of([&] { mean_squared_errors(windows, Sequences<float>(1, 3, 2)); });
+  const std::string shape = error_of(
+      [&] { mean_squared_errors(windows, Sequences<float>({.samples = 3, .steps = 2, .features = 1})); });
   CHECK(contains(shape, "got 3 windows of 2 steps x 1 features"));
 }
 
@@ -122,7 +124,7 @@ TEST_CASE("errors: a reconstruction that is not finite is named with its place")
   const Windows windows = sliding_windows(std::vector<double>(102, 1.0), {.length = 3});
   for (const double bad :
        {std::numeric_limits<double>::quiet_NaN(), -std::numeric_limits<double>::infinity()}) {
-    Sequences<double> y(1, 100, 3);
+    Sequences<double> y({.samples = 100, .steps = 3, .features = 1});
     y.values().setZero();
     y(70, 2, 0) = bad;
     y(71, 0, 0) = bad;  // earlier in time-major memory, later as a window

@@ -18,7 +18,7 @@ using test::error_of;
 
 /// A reconstruction that differs from window to window and from step to step.
 Sequences<float> crooked(const Windows& windows) {
-  Sequences<float> y(windows.features(), windows.size(), windows.length());
+  Sequences<float> y({.samples = windows.size(), .steps = windows.length(), .features = windows.features()});
   for (Index w = 0; w < windows.size(); ++w) {
     for (Index t = 0; t < windows.length(); ++t) {
       const auto place = static_cast<double>(windows.start(w) * 7919 % 101 + 3 * t % 5);
@@ -100,7 +100,9 @@ TEST_CASE("scores in blocks: wrong use") {
                                             {.order = order, .over_windows = Aggregate::sum});
                    }),
                    "mean, median, max or min over the windows"));
-    const auto too_few = [](const Windows& part) { return Sequences<double>(2, part.size() - 1, 6); };
+    const auto too_few = [](const Windows& part) {
+      return Sequences<double>({.samples = part.size() - 1, .steps = 6, .features = 2});
+    };
     CHECK(contains(error_of([&] { point_scores_in_blocks(windows, too_few, {.order = order}); }),
                    "a reconstruction of 25 windows"));
     const auto nan = [](const Windows& part) {

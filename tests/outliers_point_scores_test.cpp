@@ -133,10 +133,12 @@ TEST_CASE("point scores: unchanged to the last bit by what comes after the windo
       const auto errors = random_errors(most, 3);
       const auto step_errors = random_step_errors(most, length, 4);
       for (const Aggregate how : aggregates) {
-        const auto longest = point_scores(WindowGrid(most, length, stride), errors, how);
-        const auto longest_steps = point_scores(WindowGrid(most, length, stride), step_errors, how);
+        const auto longest =
+            point_scores(WindowGrid({.windows = most, .length = length, .stride = stride}), errors, how);
+        const auto longest_steps =
+            point_scores(WindowGrid({.windows = most, .length = length, .stride = stride}), step_errors, how);
         for (Index count = 1; count < most; ++count) {
-          const WindowGrid grid(count, length, stride);
+          const WindowGrid grid({.windows = count, .length = length, .stride = stride});
           const auto some = point_scores(grid, std::span(errors).first(static_cast<std::size_t>(count)), how);
           const auto some_steps = point_scores(grid, step_errors.topRows(count), how);
           // The next window starts at count * stride.
@@ -154,7 +156,7 @@ TEST_CASE("point scores: unchanged to the last bit by what comes after the windo
 TEST_CASE("point scores: a large error leaves no trace beyond its windows") {
   std::vector<double> errors(30, 0.1);
   errors[5] = 1e20;
-  const auto scores = point_scores(WindowGrid(30, 4), errors, Aggregate::mean);
+  const auto scores = point_scores(WindowGrid({.windows = 30, .length = 4}), errors, Aggregate::mean);
   CHECK(scores[5] == Approx(2.5e19));
   CHECK(scores[8] == Approx(2.5e19));
   CHECK(scores[9] == Approx(0.1).epsilon(1e-14));
@@ -162,7 +164,8 @@ TEST_CASE("point scores: a large error leaves no trace beyond its windows") {
 
   errors[5] = std::numeric_limits<double>::infinity();
   for (const Aggregate how : aggregates) {
-    for (const double score : point_scores(WindowGrid(30, 4), errors, how)) CHECK_FALSE(std::isnan(score));
+    for (const double score : point_scores(WindowGrid({.windows = 30, .length = 4}), errors, how))
+      CHECK_FALSE(std::isnan(score));
   }
 }
 
@@ -174,7 +177,8 @@ TEST_CASE("point scores: the tail window scores only what no other window holds"
   const auto scores = point_scores(windows, std::vector<double>{1, 2, 3, 100}, Aggregate::max);
   CHECK(scores == std::vector<double>{1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 100});
   // The same without a Windows.
-  CHECK(point_scores(WindowGrid(4, 4, 3, 11), std::vector<double>{1, 2, 3, 100}, Aggregate::max) == scores);
+  CHECK(point_scores(WindowGrid({.windows = 4, .length = 4, .stride = 3, .points = 11}),
+                     std::vector<double>{1, 2, 3, 100}, Aggregate::max) == scores);
 
   Matrix<double> steps = Matrix<double>::Constant(4, 4, 1.0);
   steps.row(3) << 50, 60, 70, 80;
@@ -215,7 +219,7 @@ TEST_CASE("windows: the tail window is gathered as it is read") {
   const Windows windows = sliding_windows(std::vector<double>{0, 1, 2, 3, 4, 5, 6},
                                           {.length = 3, .stride = 3, .tail_window = true});
   REQUIRE(windows.size() == 3);
-  Sequences<float> batch(1, 3, 3);
+  Sequences<float> batch({.samples = 3, .steps = 3, .features = 1});
   const std::vector<Index> numbers{0, 1, 2};
   windows.gather(std::span<const Index>(numbers), batch.view());
   CHECK(batch(2, 0, 0) == 4);
@@ -237,8 +241,8 @@ TEST_CASE("point scores: wrong use") {
   steps(5, 2) = -1;
   CHECK(contains(error_of([&] { point_scores(windows, steps, Aggregate::mean); }), "-1 at window 5, step 2"));
   CHECK(contains(error_of([&] { WindowGrid(windows_over(10, {.length = 2, .stride = 3})); }), "stride 3"));
-  CHECK_THROWS_AS(WindowGrid(3, 4, 2, 9), Error);
-  CHECK_THROWS_AS(WindowGrid(3, 4, 2, 6), Error);
-  CHECK_NOTHROW(WindowGrid(3, 4, 2, 7));
-  CHECK_THROWS_AS(WindowGrid(0, 4), Error);
+  CHECK_THROWS_AS(WindowGrid({.windows = 3, .length = 4, .stride = 2, .points = 9}), Error);
+  CHECK_THROWS_AS(WindowGrid({.windows = 3, .length = 4, .stride = 2, .points = 6}), Error);
+  CHECK_NOTHROW(WindowGrid({.windows = 3, .length = 4, .stride = 2, .points = 7}));
+  CHECK_THROWS_AS(WindowGrid({.windows = 0, .length = 4}), Error);
 }

@@ -31,7 +31,7 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 // Two windows of 2 steps of 2 features; the errors are 1 -2, 3 0 and 0 0, 4 -1.
 const std::vector<double> input{1, 1, 3, 1, 1, 1, 5, 0};
 const std::vector<double> output{0, 3, 0, 1, 1, 1, 1, 1};
-const SequenceShape shape{.features = 2, .steps = 2};
+const SequenceShape shape{.steps = 2, .features = 2};
 const auto x = window_array(input, shape);
 const auto y = window_array(output, shape);
 
@@ -69,14 +69,14 @@ TEST_CASE("scores: every aggregate over window, step and feature") {
   CHECK(feature_scores(x, y, {.measure = absolute}) == (Matrix<double>(2, 2) << 2, 1, 2, 0.5).finished());
   CHECK_THROWS_AS(window_scores(x, y, {.aggregate = A::quantile, .quantile = 1.5}), Error);
   CHECK_THROWS_AS(window_scores(x, y, {.aggregate = A::quantile, .quantile = not_a_number}), Error);
-  CHECK_THROWS_AS(window_scores(x, window_array(output, {.features = 1, .steps = 2})), Error);
+  CHECK_THROWS_AS(window_scores(x, window_array(output, {.steps = 2, .features = 1})), Error);
 }
 
 TEST_CASE("scores: the means are those of errors.hpp, over many blocks of windows") {
   const auto a = noise(200 * 12, 1);
   const auto b = noise(200 * 12, 2);
-  const auto p = window_array(a, {.features = 3, .steps = 4});
-  const auto q = window_array(b, {.features = 3, .steps = 4});
+  const auto p = window_array(a, {.steps = 4, .features = 3});
+  const auto q = window_array(b, {.steps = 4, .features = 3});
   const auto scores = window_scores(p, q);
   const auto means = mean_squared_errors(p, q);
   for (std::size_t i = 0; i < 200; ++i) CHECK(scores[i] == Approx(means[i]).epsilon(1e-14));
@@ -100,8 +100,8 @@ TEST_CASE("scores: errors too large to square are infinite, never NaN") {
 
 TEST_CASE("point scores: a sum or quantile over windows is refused") {
   const std::vector<double> errors{1, 2, 3};
-  CHECK_THROWS_AS(point_scores({3, 2}, errors, Aggregate::sum), Error);
-  CHECK_THROWS_AS(point_scores({3, 2}, errors, Aggregate::quantile), Error);
+  CHECK_THROWS_AS(point_scores(WindowGrid({.windows = 3, .length = 2}), errors, Aggregate::sum), Error);
+  CHECK_THROWS_AS(point_scores(WindowGrid({.windows = 3, .length = 2}), errors, Aggregate::quantile), Error);
 }
 
 TEST_CASE("explain: parts sum to the score, shares to one") {
@@ -133,8 +133,8 @@ TEST_CASE("explain: parts sum to the score, shares to one") {
 
   const auto a = noise(30, 1);
   const auto b = noise(30, 2);
-  const auto p = window_array(a, {.features = 3, .steps = 5});
-  const auto q = window_array(b, {.features = 3, .steps = 5});
+  const auto p = window_array(a, {.steps = 5, .features = 3});
+  const auto q = window_array(b, {.steps = 5, .features = 3});
   for (Index window = 0; window < 2; ++window) {
     const Explanation one = explain(p, q, window);
     CHECK(one.parts.sum() == Approx(one.score).epsilon(1e-14));
@@ -161,7 +161,7 @@ TEST_CASE("explain: a perfect reconstruction has no shares, a tiny error has") {
 TEST_CASE("explain: wrong use") {
   CHECK(contains(error_of([] { explain(x, y, 2); }), "a window from 0 to 1"));
   CHECK_THROWS_AS(explain(x, y, -1), Error);
-  CHECK_THROWS_AS(explain(x, window_array(output, {.features = 1, .steps = 2}), 0), Error);
+  CHECK_THROWS_AS(explain(x, window_array(output, {.steps = 2, .features = 1}), 0), Error);
   const std::vector<double> bad{1, not_a_number, 3, 1, 1, 1, 5, 0};
   CHECK_THROWS_AS(explain(x, window_array(bad, shape), 0), Error);
   CHECK_NOTHROW(explain(x, window_array(bad, shape), 1));
@@ -249,16 +249,17 @@ TEST_CASE("error vectors: of every step, and of points as the mean over windows"
         (Matrix<double>(4, 2) << 1, -2, 3, 0, 0, 0, 4, -1).finished());
   CHECK(error_vectors(x, y) == (Matrix<double>(4, 2) << 1, 2, 3, 0, 0, 0, 4, 1).finished());
   // Windows one step apart: the middle point is in both.
-  const WindowGrid grid(2, 2);
+  const WindowGrid grid({.windows = 2, .length = 2});
   CHECK(point_error_vectors(grid, x, y, ErrorSign::signed_) ==
         (Matrix<double>(3, 2) << 1, -2, 1.5, 0, 4, -1).finished());
   CHECK(point_error_vectors(grid, x, y) == (Matrix<double>(3, 2) << 1, 2, 1.5, 0, 4, 1).finished());
-  CHECK_THROWS_AS(point_error_vectors(WindowGrid(3, 2), x, y), Error);
+  CHECK_THROWS_AS(point_error_vectors(WindowGrid({.windows = 3, .length = 2}), x, y), Error);
   // A tail window scores the points that no other holds.
   const std::vector<double> three{1, 2, 3, 4, 5, 6};
   const std::vector<double> none(6, 0.0);
-  CHECK(point_error_vectors(WindowGrid(2, 3, 2, 4), window_array(three, {.features = 1, .steps = 3}),
-                            window_array(none, {.features = 1, .steps = 3})) ==
+  CHECK(point_error_vectors(WindowGrid({.windows = 2, .length = 3, .stride = 2, .points = 4}),
+                            window_array(three, {.steps = 3, .features = 1}),
+                            window_array(none, {.steps = 3, .features = 1})) ==
         (Matrix<double>(4, 1) << 1, 2, 3, 6).finished());
 }
 

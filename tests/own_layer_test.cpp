@@ -88,7 +88,7 @@ struct Scale : reprise::LayerDefaults<Scalar_> {
 };
 
 Sequential<double> chain() {
-  Sequential<double> network({2, 5});
+  Sequential<double> network({.steps = 5, .features = 2});
   network.add("scale", Scale<double>(2));
   network.add("lstm", reprise::Lstm<double>(2, {.units = 3, .return_sequences = true}));
   network.add("square", Square<double>());
@@ -118,7 +118,7 @@ TEST_CASE("own layers: their gradients in a chain, and what inference makes of t
     Eigen::Map<Matrix<double>> got(gradient.data() + info.offset, info.rows, info.cols);
     test::check_gradient(info.name, values, got, [&] { return output().cwiseProduct(dy).sum(); });
   }
-  Sequences<double> inferred(2, 3, 5);
+  Sequences<double> inferred({.samples = 3, .steps = 5, .features = 2});
   reprise::SequentialScratch<double> fresh;
   network.infer(theta.data(), x.view(), inferred.view(), 0, 4, fresh);
   CHECK(test::relative_difference(inferred.values(), y) <= 1e-13);
@@ -177,11 +177,11 @@ TEST_CASE("sequential: names, widths and buffers that cannot be are refused, and
   copy = tape;
   CHECK(contains(forward(copy, scratch), "and is no copy"));
   CHECK(contains(forward(tape, small), "prepared for a batch of 8 samples"));
-  Sequential<double> other({2, 5});
+  Sequential<double> other({.steps = 5, .features = 2});
   other.add("dense", reprise::Dense<double>(2, {.units = 2}));
   CHECK(contains(error_of([&] { other.forward(theta.data(), tape, scratch, {}); }), "for this network"));
   // As many layers, the same input and output, and more in between.
-  Sequential<double> larger({2, 5});
+  Sequential<double> larger({.steps = 5, .features = 2});
   larger.add("scale", Scale<double>(2));
   larger.add("lstm", reprise::Lstm<double>(2, {.units = 30, .return_sequences = true}));
   larger.add("square", Square<double>());
@@ -190,7 +190,7 @@ TEST_CASE("sequential: names, widths and buffers that cannot be are refused, and
   larger.prepare(scratch, 8);
   CHECK(contains(error_of([&] { larger.forward(more.data(), tape, scratch, {}); }), "for this network"));
 
-  const Sequential<double> empty({2, 5});
+  const Sequential<double> empty({.steps = 5, .features = 2});
   const Vector<double> none(0);
   CHECK(contains(error_of([&] { reprise::evaluate(empty, none, test::wave_windows(4, 5, 2)); }),
                  "a network of at least one layer, got none"));
@@ -198,9 +198,9 @@ TEST_CASE("sequential: names, widths and buffers that cannot be are refused, and
 
 TEST_CASE("sequential: a chain that feeds its output back is whole, and its output like its input") {
   const auto refused = [](bool reversed, Index features, bool with_dense, bool with_reverse) {
-    Sequential<double> network({1, 4});
+    Sequential<double> network({.steps = 4, .features = 1});
     network.add("encoder", reprise::Lstm<double>(1, {.units = 3}));
-    network.add("previous", reprise::PreviousValue<double>({1, 4}, reversed));
+    network.add("previous", reprise::PreviousValue<double>({.steps = 4, .features = 1}, reversed));
     if (with_dense) {
       network.add("decoder", reprise::Lstm<double>(1, {.units = 3, .return_sequences = true}));
       network.add("output", reprise::Dense<double>(3, {.units = features}));
@@ -208,8 +208,8 @@ TEST_CASE("sequential: a chain that feeds its output back is whole, and its outp
     }
     if (with_reverse) network.add("reverse", reprise::Reverse<double>());
     const Vector<double> theta = Vector<double>::Zero(network.parameters().size());
-    const Sequences<double> x(1, 2, 4);
-    Sequences<double> y(features, 2, 4);
+    const Sequences<double> x({.samples = 2, .steps = 4, .features = 1});
+    Sequences<double> y({.samples = 2, .steps = 4, .features = features});
     reprise::SequentialScratch<double> scratch;
     return error_of([&] {
       network.infer(theta.data(), x.view(), y.view(), 0, static_cast<std::size_t>(network.size()), scratch);
@@ -221,18 +221,18 @@ TEST_CASE("sequential: a chain that feeds its output back is whole, and its outp
   CHECK(contains(refused(false, 2, true, false), "which previous feeds back for the input"));
   CHECK(contains(refused(false, 1, false, false), "a layer behind previous, got none"));
 
-  Sequential<double> network({1, 4});
+  Sequential<double> network({.steps = 4, .features = 1});
   network.add("encoder", reprise::Lstm<double>(1, {.units = 3}));
-  network.add("previous", reprise::PreviousValue<double>({1, 4}, true));
+  network.add("previous", reprise::PreviousValue<double>({.steps = 4, .features = 1}, true));
   network.add("reverse", reprise::Reverse<double>());
   CHECK(contains(error_of([&] { network.add("output", reprise::Dense<double>(1, {.units = 1})); }),
                  "no layer behind reverse, which turns the order round"));
 }
 
 TEST_CASE("sequential: a reversed decoder under teacher forcing refuses samples of different lengths") {
-  Sequential<double> network({1, 4});
+  Sequential<double> network({.steps = 4, .features = 1});
   network.add("encoder", reprise::Lstm<double>(1, {.units = 3}));
-  network.add("previous", reprise::PreviousValue<double>({1, 4}, true));
+  network.add("previous", reprise::PreviousValue<double>({.steps = 4, .features = 1}, true));
   network.add("decoder", reprise::Lstm<double>(1, {.units = 3, .return_sequences = true}));
   network.add("output", reprise::Dense<double>(3, {.units = 1}));
   network.add("reverse", reprise::Reverse<double>());
@@ -246,7 +246,7 @@ TEST_CASE("sequential: a reversed decoder under teacher forcing refuses samples 
 }
 
 TEST_CASE("sequential: a state is handed over only between layers whose states have the same parts") {
-  Sequential<double> network({1, 4});
+  Sequential<double> network({.steps = 4, .features = 1});
   network.add("lstm", reprise::Lstm<double>(1, {.units = 4}));
   network.add("repeat", reprise::RepeatVector<double>(4));
   network.add("gru", reprise::Gru<double>(4, {.units = 8, .return_sequences = true}));
@@ -290,7 +290,7 @@ struct Average : reprise::LayerDefaults<Scalar_> {
   Average(Index, const AverageOptions& given) : options(given) {}
   const char* name() const { return "Average"; }
   SequenceShape output_shape(SequenceShape in) const {
-    return {in.features, options.return_sequences ? in.steps : 1};
+    return {.steps = options.return_sequences ? in.steps : 1, .features = in.features};
   }
   Index tape_size(SequenceShape in, Index batch) const { return in.features * in.steps * batch; }
   void forward(Input x, Output y, const Call& call) const {

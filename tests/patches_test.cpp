@@ -45,7 +45,7 @@ Sequences<double> reconstruction_of(const Windows& windows) {
 /// The same value by value, from the definition of a patch.
 Sequences<double> point_by_point(const Windows& windows, const Sequences<double>& patches) {
   const Index F = windows.features();
-  Sequences<double> result(F, windows.size(), windows.length());
+  Sequences<double> result({.samples = windows.size(), .steps = windows.length(), .features = F});
   for (Index w = 0; w < windows.size(); ++w) {
     for (Index t = 0; t < windows.length(); ++t) {
       for (Index f = 0; f < F; ++f) {
@@ -72,11 +72,11 @@ TEST_CASE("patches: a step holds neighbouring points, and the last is padded wit
         const Windows windows = patched(4, length, features, patch);
         const Index steps =
             static_cast<Index>(std::ceil(static_cast<double>(length) / static_cast<double>(patch)));
-        CHECK(windows.shape() == SequenceShape{features * patch, steps});
+        CHECK(windows.shape() == SequenceShape{.steps = steps, .features = features * patch});
         CHECK(windows.length() == length);
         CHECK(windows.size() == 4);
-        CHECK(windows.points().shape() == SequenceShape{features, length});
-        Sequences<float> batch(features * patch, 3, steps);
+        CHECK(windows.points().shape() == SequenceShape{.steps = length, .features = features});
+        Sequences<float> batch({.samples = 3, .steps = steps, .features = features * patch});
         batch.values().setConstant(9.0F);
         const std::vector<Index> numbers = {2, 0, 3};
         windows.gather<float>(numbers, batch.view());
@@ -101,7 +101,7 @@ TEST_CASE("patches: padding has no part in the loss, and its slope is zero") {
   for (const bool weighted : {false, true}) {
     CAPTURE(weighted);
     const auto& weights = weighted ? some : ones;
-    Sequences<double> gradient(6, 5, 3), expected = gradient;
+    Sequences<double> gradient({.samples = 5, .steps = 3, .features = 6}), expected = gradient;
     gradient.values().setConstant(std::nan(""));
     expected.values().setZero();
     double sum = 0.0;
@@ -160,7 +160,7 @@ TEST_CASE("patches: a point's score is its own, and a window's error covers all 
   const Windows windows =
       reprise::sliding_windows(std::vector<double>(13, 0.0), {.length = 5, .stride = 4, .patch = 2});
   REQUIRE(windows.size() == 3);
-  Sequences<double> y(2, 3, 3);
+  Sequences<double> y({.samples = 3, .steps = 3, .features = 2});
   y.values().setZero();
   y(1, 1, 1) = 3.0;  // point 3 of window 1, that is point 7 of the series
   const auto own = reprise::point_scores(windows, reprise::mean_squared_errors_per_step(windows, y),
@@ -210,8 +210,13 @@ TEST_CASE("patches: what cannot be is refused") {
   CHECK(contains(error_of([&] { reprise::sliding_windows(series, {.length = 4, .patch = 5}); }),
                  "a patch of at most the window's 4 steps, got 5"));
   const Windows windows = reprise::sliding_windows(series, {.length = 4, .patch = 3});
-  CHECK(contains(error_of([&] { reprise::points_of(windows, Sequences<double>(1, 7, 4)); }),
+  CHECK(contains(error_of([&] {
+                   reprise::points_of(windows, Sequences<double>({.samples = 7, .steps = 4, .features = 1}));
+                 }),
                  "7 windows of 2 steps x 3 features"));
-  CHECK(contains(error_of([&] { reprise::mean_squared_errors(windows, Sequences<double>(2, 7, 3)); }),
+  CHECK(contains(error_of([&] {
+                   reprise::mean_squared_errors(windows,
+                                                Sequences<double>({.samples = 7, .steps = 3, .features = 2}));
+                 }),
                  "a reconstruction of 7 windows of 2 steps x 3 features"));
 }

@@ -141,7 +141,7 @@ TEST_CASE("recurrent autoencoders: names of parameters and layers") {
 
 TEST_CASE("recurrent autoencoders: samples of different lengths") {
   const Windows windows = test::wave_windows(70, 5, 2);
-  reprise::Sequences<float> values(2, 70, 5);
+  reprise::Sequences<float> values({.samples = 70, .steps = 5, .features = 2});
   windows.gather<float>(test::numbers(0, 70), values.view());
   std::vector<Index> lengths;
   for (Index b = 0; b < 70; ++b) {

@@ -237,7 +237,7 @@ struct MaskedNetwork {
     network.prepare(scratch, count);
     tape.lengths = batch.lengths;
     gather(x, batch.samples, tape.input);
-    Sequences<Scalar> target(y.features(), count, y.steps());
+    Sequences<Scalar> target({.samples = count, .steps = y.steps(), .features = y.features()});
     gather(y, batch.samples, target.view());
     const reprise::LayerContext context{.training = true, .places = batch.places};
     const auto output = network.forward(theta.data(), tape, scratch, context);
@@ -253,7 +253,8 @@ struct MaskedNetwork {
   /// In the order of the samples, 0 beyond each one's end.
   Tensor output(const Vector<Scalar>& theta, const Sequences<Scalar>& x, const golden::MaskedFit& fit) {
     const Batch<Scalar> batch = sorted_batch<Scalar>(fit, 0, x.batch());
-    Sequences<Scalar> sorted(x.features(), x.batch(), x.steps()), made(1, x.batch(), x.steps()), y = made;
+    Sequences<Scalar> sorted({.samples = x.batch(), .steps = x.steps(), .features = x.features()}),
+        made({.samples = x.batch(), .steps = x.steps(), .features = 1}), y = made;
     gather(x, batch.samples, sorted.view());
     network.infer(theta.data(), std::as_const(sorted).view(), made.view(), 0,
                   static_cast<std::size_t>(network.size()), scratch, batch.lengths);

@@ -165,7 +165,7 @@ void check_samples_alone(const L& layer, Index features, Index steps, const std:
     CAPTURE(b);
     const auto mine = [&](const Vector<Scalar>& state) { return state_of_sample(state, parts, batch, b); };
     const Index length = lengths[static_cast<std::size_t>(b)];
-    Sequences<Scalar> x(features, 1, length);
+    Sequences<Scalar> x({.samples = 1, .steps = length, .features = features});
     for (Index t = 0; t < length; ++t) x.view().step(t) = all.x.view().step(t).col(b);
     RecurrentRun<L> one(layer, x);
     one.theta = all.theta;
@@ -218,7 +218,7 @@ void check_stream_split(const L& layer, Index features) {
   whole.forward_with_states();
   whole.backward_with_states();
   const auto part = [&](const Sequences<Scalar>& all, Index first, Index count) {
-    Sequences<Scalar> some(all.features(), batch, count);
+    Sequences<Scalar> some({.samples = batch, .steps = count, .features = all.features()});
     some.values() = all.values().middleCols(first * batch, count * batch);
     return some;
   };
@@ -248,7 +248,7 @@ void check_repeated_input(const L& layer, Index features, const std::vector<Inde
   using Scalar = typename L::Scalar;
   const Index batch = 3, steps = 6;
   REQUIRE(layer.traits().takes_repeated);
-  Sequences<Scalar> written_out(features, batch, steps);
+  Sequences<Scalar> written_out({.samples = batch, .steps = steps, .features = features});
   const Matrix<Scalar> step = uniform_matrix<Scalar>(features, batch, 7);
   for (Index t = 0; t < steps; ++t) written_out.view().step(t) = step;
   RecurrentRun<L> run(layer, written_out);
@@ -261,14 +261,15 @@ void check_repeated_input(const L& layer, Index features, const std::vector<Inde
   const Matrix<Scalar> y = run.y.values();
   const Vector<Scalar> gradient = run.gradient, initial_gradient = run.initial_gradient;
 
-  const reprise::SequenceView<const Scalar> x(step.data(), features, batch, steps, true);
+  const reprise::SequenceView<const Scalar> x(step.data(),
+                                              {.samples = batch, .steps = steps, .features = features}, true);
   Matrix<Scalar> repeated_dx = Matrix<Scalar>::Constant(features, batch, 3);
   RecurrentRun<L>::poison(run.y.values());
   layer.forward(x, run.y.view(), run.call(run.states(), run.masks()));
   CHECK(relative_difference(run.y.values(), y) < 1e-12);
   run.gradient.setZero();
   layer.backward(x, std::as_const(run.y).view(), std::as_const(run.dy).view(),
-                 {repeated_dx.data(), features, batch, steps, true}, run.call(run.states(), run.masks()));
+                 {repeated_dx.data(), x.shape().batch(batch), true}, run.call(run.states(), run.masks()));
   CHECK(relative_difference(repeated_dx, dx) < 1e-12);
   CHECK(relative_difference(run.gradient, gradient) < 1e-12);
   CHECK(relative_difference(run.initial_gradient, initial_gradient) < 1e-12);

@@ -12,11 +12,13 @@ using test::contains;
 using test::error_of;
 
 TEST_CASE("reshape: a sample's values keep their order, step by step, and so do their gradients") {
-  const Reshape<double> layer({2, 3});
+  const Reshape<double> layer({.steps = 3, .features = 2});
   static_assert(reprise::Layer<Reshape<double>>);
-  for (const SequenceShape in : {SequenceShape{6, 1}, SequenceShape{3, 2}, SequenceShape{1, 6}}) {
-    CHECK(layer.output_shape(in) == SequenceShape{2, 3});
-    reprise::Sequences<double> x(in.features, 4, in.steps), y(2, 4, 3), dx = x;
+  for (const SequenceShape in :
+       {SequenceShape{.steps = 1, .features = 6}, SequenceShape{.steps = 2, .features = 3},
+        SequenceShape{.steps = 6, .features = 1}}) {
+    CHECK(layer.output_shape(in) == SequenceShape{.steps = 3, .features = 2});
+    reprise::Sequences<double> x(in.batch(4)), y({.samples = 4, .steps = 3, .features = 2}), dx = x;
     for (Index b = 0; b < 4; ++b) {
       for (Index i = 0; i < 6; ++i) x(b, i / in.features, i % in.features) = static_cast<double>(10 * b + i);
     }
@@ -31,9 +33,7 @@ TEST_CASE("reshape: a sample's values keep their order, step by step, and so do 
     layer.backward(input.view(), output.view(), output.view(), {}, {});
   }
   CHECK(contains(
-      error_of([&] {
-        layer.output_shape({4, 2});
-      }),
+      error_of([&] { layer.output_shape({.steps = 2, .features = 4}); }),
       "Reshape: expected an input of as many values as 3 steps x 2 features, got 2 steps x 4 features"));
-  CHECK(contains(error_of([] { Reshape<double>({0, 2}); }), "features > 0"));
+  CHECK(contains(error_of([] { Reshape<double>({.steps = 2, .features = 0}); }), "features > 0"));
 }

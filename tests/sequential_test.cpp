@@ -38,7 +38,7 @@ constexpr Index batch_size = 2 * shard_width + 3;
 
 /// An autoencoder of two layers a side: 2 features, 4 and 3 units, 3 and 4 units.
 Sequential<double> stacked(LstmOptions encoder, LstmOptions decoder) {
-  Sequential<double> network({features, steps});
+  Sequential<double> network({.steps = steps, .features = features});
   encoder.return_sequences = decoder.return_sequences = true;
   encoder.units = 4;
   network.add("encoder.0", Lstm<double>(features, encoder));
@@ -138,7 +138,7 @@ TEST_CASE("whole network: gradients with dropout, its masks held by the context"
 }
 
 TEST_CASE("whole network: gradients with layers of every kind") {
-  Sequential<double> network({features, steps});
+  Sequential<double> network({.steps = steps, .features = features});
   network.add("in", Dense<double>(features, {.units = 3, .activation = reprise::activation::tanh}));
   network.add("dropout", Dropout<double>(0.25));
   network.add("lstm", Lstm<double>(3, {.units = 3, .go_backwards = true}));
@@ -153,7 +153,8 @@ TEST_CASE("whole network: the batch's loss is that of its reconstruction") {
   Batch batch;
   const Vector<double> theta = parameters_of(network);
   Vector<double> gradient(theta.size());
-  reprise::Sequences<double> input(features, batch_size, steps), output = input;
+  reprise::Sequences<double> input({.samples = batch_size, .steps = steps, .features = features}),
+      output = input;
   batch.windows.gather(std::span<const Index>(batch.numbers), input.view());
   reprise::SequentialScratch<double> scratch;
   network.infer(theta.data(), input.view(), output.view(), 0, 6, scratch);
@@ -268,13 +269,13 @@ TEST_CASE("network: names, shapes and offsets of the parameters") {
   const Index offsets[] = {0, 112, 208, 208, 280, 392};
   REQUIRE(network.size() == 6);
   for (std::size_t l = 0; l < 6; ++l) CHECK(network.entries()[l].offset == offsets[l]);
-  CHECK(network.input_shape() == reprise::SequenceShape{2, 5});
-  CHECK(network.entries()[1].output == reprise::SequenceShape{3, 1});
-  CHECK(network.output_shape() == reprise::SequenceShape{2, 5});
+  CHECK(network.input_shape() == reprise::SequenceShape{.steps = 5, .features = 2});
+  CHECK(network.entries()[1].output == reprise::SequenceShape{.steps = 1, .features = 3});
+  CHECK(network.output_shape() == reprise::SequenceShape{.steps = 5, .features = 2});
 }
 
 TEST_CASE("network: first values depend on the seed, and each layer has its own") {
-  Sequential<double> network({3, 2});
+  Sequential<double> network({.steps = 2, .features = 3});
   for (const char* name : {"a", "b", "c"})
     network.add(name, Dense<double>(3, {.units = 3, .use_bias = false}));
   const auto values = [&](std::uint64_t seed) {
@@ -290,9 +291,11 @@ TEST_CASE("network: first values depend on the seed, and each layer has its own"
 }
 
 TEST_CASE("network: layers that do not fit are refused") {
-  CHECK(contains(error_of([] { Sequential<float>({0, 3}); }), "model: expected features > 0, got 0"));
-  CHECK(contains(error_of([] { Sequential<float>({1, -3}); }), "model: expected steps > 0, got -3"));
-  Sequential<float> network({2, 3});
+  CHECK(contains(error_of([] { Sequential<float>({.steps = 3, .features = 0}); }),
+                 "model: expected features > 0, got 0"));
+  CHECK(contains(error_of([] { Sequential<float>({.steps = -3, .features = 1}); }),
+                 "model: expected steps > 0, got -3"));
+  Sequential<float> network({.steps = 3, .features = 2});
   network.add("first", Lstm<float>(2, {.units = 4}));
   CHECK(contains(error_of([&] { network.add("second", Lstm<float>(5, {.units = 4})); }),
                  "expected 5 input features, got 4"));

@@ -36,8 +36,8 @@ struct RunningMean {
   Index count = 60;
 
   Index size() const { return count; }
-  SequenceShape input_shape() const { return {2, 5}; }
-  SequenceShape target_shape() const { return {1, 5}; }
+  SequenceShape input_shape() const { return {.steps = 5, .features = 2}; }
+  SequenceShape target_shape() const { return {.steps = 5, .features = 1}; }
   static double input(Index sample, Index step, Index feature) {
     return std::sin(static_cast<double>(3 * sample + 7 * step + 5 * feature));
   }
@@ -71,7 +71,7 @@ struct Chain {
   Vector<Scalar> parameters;
   TrainingState<Scalar> state{};
 
-  explicit Chain(double dropout = 0.0) : network({2, 5}) {
+  explicit Chain(double dropout = 0.0) : network({.steps = 5, .features = 2}) {
     network.add("lstm", reprise::Lstm<Scalar>(2, {.units = 6, .return_sequences = true, .dropout = dropout}));
     network.add("output", reprise::TimeDistributed<Scalar>(6, {.units = 1}));
     parameters.resize(network.parameters().size());
@@ -88,8 +88,8 @@ struct Chain {
 /// The user's source as arrays.
 template <typename Scalar>
 std::pair<Sequences<Scalar>, Sequences<Scalar>> arrays_of(const Source& source) {
-  Sequences<Scalar> x(source.input_shape().features, source.size(), source.input_shape().steps);
-  Sequences<Scalar> y(source.target_shape().features, source.size(), source.target_shape().steps);
+  Sequences<Scalar> x(source.input_shape().batch(source.size()));
+  Sequences<Scalar> y(source.target_shape().batch(source.size()));
   source.gather<Scalar>(test::numbers(0, source.size()), x.view(), y.view());
   return {std::move(x), std::move(y)};
 }
@@ -140,7 +140,7 @@ TEST_CASE("source: arrays give the bits of the source that they were copied from
   CHECK(a.validation_loss == b.validation_loss);
 
   // By hand: the mean squared error of the last fifth, times its weight.
-  Sequences<double> predicted(1, 60, 5);
+  Sequences<double> predicted({.samples = 60, .steps = 5, .features = 1});
   reprise::SequentialScratch<double> scratch;
   direct.network.infer(direct.parameters.data(), x.view(), predicted.view(), 0, 2, scratch);
   double sum = 0;
@@ -152,7 +152,7 @@ TEST_CASE("source: arrays give the bits of the source that they were copied from
 
 TEST_CASE("source: arrays without targets are reproduced, of either scalar") {
   const auto windows = test::wave_windows(40, 5, 2);
-  Sequences<float> x(2, 40, 5);
+  Sequences<float> x({.samples = 40, .steps = 5, .features = 2});
   windows.gather<float>(test::numbers(0, 40), x.view());
   const reprise::Autoencoder<float> start(test::small_model(5, 2));
   auto a = start, b = start;
@@ -178,11 +178,12 @@ TEST_CASE("source: windows over several series never straddle a joint") {
                      : std::vector<std::vector<double>>{{1, 2, 3},    {2, 3, 4},       {3, 4, 5},
                                                         {10, 20, 30}, {100, 200, 300}, {200, 300, 400}};
     REQUIRE(source.size() == static_cast<Index>(windows.size()));
-    CHECK(source.target_shape() == SequenceShape{1, horizon == 0 ? 2 : 1});
+    CHECK(source.target_shape() == SequenceShape{.steps = horizon == 0 ? 2 : 1, .features = 1});
     // All at once, and in another order.
     std::vector<Index> numbers = test::numbers(0, source.size());
     std::swap(numbers.front(), numbers.back());
-    Sequences<float> x(1, source.size(), 2), y(1, source.size(), source.target_shape().steps);
+    Sequences<float> x({.samples = source.size(), .steps = 2, .features = 1}),
+        y({.samples = source.size(), .steps = source.target_shape().steps, .features = 1});
     source.gather<float>(numbers, x.view(), y.view());
     for (Index b = 0; b < source.size(); ++b) {
       const auto& window = windows[static_cast<std::size_t>(numbers[static_cast<std::size_t>(b)])];
@@ -248,7 +249,8 @@ TEST_CASE("source: shapes and samples that do not fit are refused by name") {
   Vector<float> few(3);
   CHECK(contains(error_of([&] { Trainer<float>(chain.network, few, chain.state).fit(good); }),
                  "fit: parameters: expected"));
-  const Sequences<float> x(2, 3, 5), y(1, 4, 5);
+  const Sequences<float> x({.samples = 3, .steps = 5, .features = 2}),
+      y({.samples = 4, .steps = 5, .features = 1});
   CHECK(contains(error_of([&] { ArraySource(x, y); }),
                  "array source: expected a target for each of 3 samples"));
 }

@@ -58,7 +58,8 @@ TEST_CASE("threads: constant calls on one model at once") {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       reprise::InferenceWorkspace<float> workspace;
-      Sequences<float> input(1, 1, 6), output(1, 1, 6);
+      Sequences<float> input({.samples = 1, .steps = 6, .features = 1}),
+          output({.samples = 1, .steps = 6, .features = 1});
       for (int round = 0; round < 5; ++round) {
         if (!same_bits(model.reconstruct(windows).values(), reconstruction.values())) ++wrong;
         if (!same_bits(model.encode(windows).values(), codes.values())) ++wrong;

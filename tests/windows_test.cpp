@@ -81,7 +81,7 @@ TEST_CASE("a tail window holds the steps that the stride left over") {
 TEST_CASE("a series may be a vector, a span or a matrix, of any number type") {
   const auto check = [](const Windows& windows) {
     CHECK(windows.size() == 3);
-    CHECK(windows.shape() == reprise::SequenceShape{1, 2});
+    CHECK(windows.shape() == reprise::SequenceShape{.steps = 2, .features = 1});
     for (Index w = 0; w < 3; ++w) {
       for (Index t = 0; t < 2; ++t) CHECK(windows(w, t, 0) == static_cast<double>(w + t + 5));
     }
@@ -257,7 +257,7 @@ TEST_CASE("a subset must lie within the windows") {
 template <typename Scalar>
 void check_gather(const Windows& windows) {
   const std::vector<Index> numbers = {4, 0, 2, 4};
-  Sequences<Scalar> batch(windows.features(), 4, windows.length());
+  Sequences<Scalar> batch({.samples = 4, .steps = windows.length(), .features = windows.features()});
   windows.gather<Scalar>(numbers, batch.view());
   for (Index b = 0; b < 4; ++b) {
     for (Index t = 0; t < windows.length(); ++t) {
@@ -285,7 +285,8 @@ TEST_CASE("gather converts to the batch's scalar and lays the steps out one afte
 
 TEST_CASE("gather refuses a batch of another shape and numbers that are not") {
   const Windows windows = reprise::sliding_windows(std::vector<double>{1, 2, 3, 4, 5}, {.length = 3});
-  reprise::Sequences<float> batch(1, 2, 3), wide(2, 2, 3), short_(1, 2, 2);
+  reprise::Sequences<float> batch({.samples = 2, .steps = 3, .features = 1}),
+      wide({.samples = 2, .steps = 3, .features = 2}), short_({.samples = 2, .steps = 2, .features = 1});
   const std::vector<Index> good = {0, 2}, one = {0}, beyond = {0, 3}, negative = {-1, 0};
   windows.gather(std::span<const Index>(good), batch.view());
   CHECK(batch(1, 2, 0) == 5.0f);
@@ -318,13 +319,14 @@ TEST_CASE("windows: a horizon keeps room behind every window, whatever stride, p
             REQUIRE(windows.size() == whole.size());
             CHECK(windows.length() == length);
             CHECK(windows.horizon() == horizon);
-            CHECK(windows.target_shape() == reprise::SequenceShape{1, horizon});
+            CHECK(windows.target_shape() == reprise::SequenceShape{.steps = horizon, .features = 1});
             CHECK_FALSE(windows.targets_are_inputs());
             const Windows following = windows.following();
             CHECK(following.length() == horizon);
             CHECK(following.horizon() == 0);
-            Sequences<float> x(patch, windows.size(), windows.shape().steps);
-            Sequences<float> y(1, windows.size(), horizon);
+            Sequences<float> x(
+                {.samples = windows.size(), .steps = windows.shape().steps, .features = patch});
+            Sequences<float> y({.samples = windows.size(), .steps = horizon, .features = 1});
             std::vector<Index> numbers;
             for (Index w = 0; w < windows.size(); ++w) numbers.push_back(w);
             windows.gather(std::span<const Index>(numbers), x.view(), y.view());

@@ -34,13 +34,17 @@ class LayerRun {
     std::vector<float> dy(static_cast<std::size_t>(units * batch * steps));
     peers::fill(x.data(), x.size(), 0.37, 1.0);
     peers::fill(dy.data(), dy.size(), 0.23, 0.1);
-    const reprise::SequenceView<const float> all_x(x.data(), inputs, batch, steps);
-    const reprise::SequenceView<const float> all_dy(dy.data(), units, batch, steps);
+    const reprise::SequenceView<const float> all_x(x.data(),
+                                                   {.samples = batch, .steps = steps, .features = inputs});
+    const reprise::SequenceView<const float> all_dy(dy.data(),
+                                                    {.samples = batch, .steps = steps, .features = units});
     for (Index first = 0; first < batch; first += width) {
       Shard& shard = shards_.emplace_back();
       const Index columns = std::min(width, batch - first);
-      for (auto* in : {&shard.x, &shard.dx}) in->resize(inputs, columns, steps);
-      for (auto* out : {&shard.y, &shard.dy}) out->resize(units, columns, steps);
+      for (auto* in : {&shard.x, &shard.dx})
+        in->resize({.samples = columns, .steps = steps, .features = inputs});
+      for (auto* out : {&shard.y, &shard.dy})
+        out->resize({.samples = columns, .steps = steps, .features = units});
       for (Index t = 0; t < steps; ++t) {
         shard.x.view().step(t) = all_x.step(t).middleCols(first, columns);
         shard.dy.view().step(t) = all_dy.step(t).middleCols(first, columns);
@@ -51,8 +55,9 @@ class LayerRun {
     const Index columns = std::min(width, batch);
     workers_.resize(static_cast<std::size_t>(threads));
     for (Worker& worker : workers_) {
-      reprise::detail::grow(worker.tape, layer_.tape_size({inputs, steps}, columns));
-      reprise::detail::grow(worker.scratch, layer_.scratch_size({inputs, steps}, columns));
+      reprise::detail::grow(worker.tape, layer_.tape_size({.steps = steps, .features = inputs}, columns));
+      reprise::detail::grow(worker.scratch,
+                            layer_.scratch_size({.steps = steps, .features = inputs}, columns));
     }
   }
 
@@ -112,7 +117,7 @@ class LayerRun {
 std::shared_ptr<LayerRun> layer_run(const Words& words, int threads) {
   const Index inputs = number(words, 1), units = number(words, 2), batch = number(words, 4);
   // As `BatchPass` would choose for a network of this one layer.
-  reprise::Sequential<float> network({inputs, number(words, 3)});
+  reprise::Sequential<float> network({.steps = number(words, 3), .features = inputs});
   network.add("lstm", reprise::Lstm<float>(inputs, {.units = units}));
   const Index width =
       words.size() > 6 && words[5] == "width" ? number(words, 6) : reprise::detail::shard_width_of(network);
@@ -179,7 +184,7 @@ peers::Work step_work(const Words& words, int threads) {
 peers::Work window_work(const Words& words) {
   struct Run {
     explicit Run(const Words& words)
-        : model(model_options(words)), input(model.features(), 1, model.steps()), output(input) {
+        : model(model_options(words)), input(model.network().input_shape().batch(1)), output(input) {
       peers::fill(input.values().data(), static_cast<std::size_t>(input.values().size()), 0.37, 1.0);
     }
     reprise::Autoencoder<float> model;

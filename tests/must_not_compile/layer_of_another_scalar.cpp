@@ -2,6 +2,6 @@
 #include <reprise/reprise.hpp>
 
 int main() {
-  reprise::Sequential<float> network({1, 4});
+  reprise::Sequential<float> network({.steps = 4, .features = 1});
   network.add("dense", reprise::Dense<double>(1, {.units = 2}));
 }

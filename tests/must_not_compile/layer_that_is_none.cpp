@@ -6,6 +6,6 @@ struct Nothing {
 };
 
 int main() {
-  reprise::Sequential<float> network({1, 4});
+  reprise::Sequential<float> network({.steps = 4, .features = 1});
   network.add("nothing", Nothing{});
 }

@@ -8,6 +8,6 @@ struct Copy : reprise::LayerDefaults<float> {
 };
 
 int main() {
-  reprise::Sequential<float> network({1, 4});
+  reprise::Sequential<float> network({.steps = 4, .features = 1});
   network.add("copy", Copy{});
 }

@@ -3,8 +3,8 @@
 
 struct Numbers {
   reprise::Index size() const { return 10; }
-  reprise::SequenceShape input_shape() const { return {1, 4}; }
-  reprise::SequenceShape target_shape() const { return {1, 4}; }
+  reprise::SequenceShape input_shape() const { return {.steps = 4, .features = 1}; }
+  reprise::SequenceShape target_shape() const { return {.steps = 4, .features = 1}; }
   void gather(std::span<const reprise::Index>, reprise::SequenceView<float>,
               reprise::SequenceView<float>) const {}
 };

@@ -3,7 +3,7 @@
 
 struct Numbers {
   reprise::Index size() const { return 10; }
-  reprise::SequenceShape input_shape() const { return {1, 4}; }
+  reprise::SequenceShape input_shape() const { return {.steps = 4, .features = 1}; }
   template <typename Scalar>
   void gather(std::span<const reprise::Index>, reprise::SequenceView<Scalar>,
               reprise::SequenceView<Scalar>) const {}

@@ -26,7 +26,8 @@ nlohmann::json to_lists(const reprise::Sequences<float>& sequences) {
 }
 
 void print(const reprise::Autoencoder<float>& model, const reprise::Windows& windows) {
-  reprise::Sequences<float> input(windows.features(), windows.size(), windows.length());
+  reprise::Sequences<float> input(
+      {.samples = windows.size(), .steps = windows.length(), .features = windows.features()});
   for (reprise::Index n = 0; n < windows.size(); ++n) {
     for (reprise::Index t = 0; t < windows.length(); ++t) {
       for (reprise::Index f = 0; f < windows.features(); ++f) {

@@ -22,7 +22,7 @@ inline Index flat_size(const Windows& windows) { return windows.length() * windo
 template <typename Scalar>
 void read_flat(const Windows& windows, Index first, Eigen::Ref<Matrix<Scalar>> to) {
   const SequenceShape shape = windows.shape();
-  Sequences<Scalar> block(shape.features, to.cols(), shape.steps);
+  Sequences<Scalar> block(shape.batch(to.cols()));
   std::vector<Index> numbers(static_cast<std::size_t>(to.cols()));
   std::iota(numbers.begin(), numbers.end(), first);
   windows.gather(std::span<const Index>(numbers), block.view());
@@ -70,7 +70,7 @@ inline Vector<double> mean_window(const Windows& windows, Index block) {
 inline void require_fitted_to(bool is_fitted, const SequenceShape& fitted, const Windows& windows,
                               const std::string& place) {
   if (!is_fitted) fail(place, "fit() before it", "a baseline that was not fitted");
-  const SequenceShape shape{windows.features(), windows.length()};
+  const SequenceShape shape{.steps = windows.length(), .features = windows.features()};
   if (shape != fitted) fail(place, {"windows of ", to_string(fitted)}, to_string(shape));
 }
 

@@ -68,7 +68,8 @@ class NearestWindowBaseline {
   std::vector<double> scores(const Windows& windows, Neighbours which = Neighbours::all) const {
     const std::string place = "nearest window baseline: scores";
     if (!train_) detail::fail(place, "fit() before it", "a baseline that was not fitted");
-    detail::require_fitted_to(true, {train_->features(), train_->length()}, windows, place);
+    detail::require_fitted_to(true, {.steps = train_->length(), .features = train_->features()}, windows,
+                              place);
     if (which == Neighbours::without_overlap && windows.series_steps() != train_->series_steps()) {
       detail::fail(place,
                    {"windows of the training series, of ", train_->series_steps(),

@@ -68,15 +68,15 @@ class PcaBaseline {
       }
     }
     mean_ = mean;
-    shape_ = {windows.features(), windows.length()};
+    shape_ = {.steps = windows.length(), .features = windows.features()};
     const double all = variances.cwiseMax(0.0).sum();
     explained_ = all > 0.0 ? variances.tail(k).cwiseMax(0.0).sum() / all : 1.0;
   }
 
-  /// features x windows x length. Throws before `fit` and where the windows have another shape.
+  /// windows x length x features. Throws before `fit` and where the windows have another shape.
   Sequences<double> reconstruct(const Windows& windows) const {
     detail::require_fitted_to(is_fitted(), shape_, windows, "pca baseline: reconstruct");
-    Sequences<double> result(shape_.features, windows.size(), shape_.steps);
+    Sequences<double> result(shape_.batch(windows.size()));
     detail::for_each_flat_block<double>(windows, detail::flat_block, [&](Index first, auto& x) {
       x.colwise() -= mean_;
       const Matrix<double> codes = directions_.transpose() * x;

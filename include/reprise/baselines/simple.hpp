@@ -16,12 +16,12 @@ class MeanWindowBaseline {
 
   void fit(const Windows& windows) {
     mean_ = detail::mean_window(windows, detail::flat_block);
-    shape_ = {windows.features(), windows.length()};
+    shape_ = {.steps = windows.length(), .features = windows.features()};
   }
-  /// features x windows x length. Throws before `fit` and where the windows have another shape.
+  /// windows x length x features. Throws before `fit` and where the windows have another shape.
   Sequences<double> reconstruct(const Windows& windows) const {
     detail::require_fitted_to(is_fitted(), shape_, windows, "mean window baseline: reconstruct");
-    Sequences<double> result(shape_.features, windows.size(), shape_.steps);
+    Sequences<double> result(shape_.batch(windows.size()));
     detail::write_flat(mean_.replicate(1, windows.size()), 0, result);
     return result;
   }
@@ -39,9 +39,10 @@ class PersistenceBaseline {
   static constexpr const char* name = "persistence";
 
   void fit(const Windows& windows) { static_cast<void>(windows); }
-  /// features x windows x length.
+  /// windows x length x features.
   Sequences<double> reconstruct(const Windows& windows) const {
-    Sequences<double> result(windows.features(), windows.size(), windows.length());
+    Sequences<double> result(
+        {.samples = windows.size(), .steps = windows.length(), .features = windows.features()});
     for (Index w = 0; w < windows.size(); ++w) {
       for (Index t = 0; t < windows.length(); ++t) {
         const Index before = std::max<Index>(windows.start(w) + t - 1, 0);

@@ -31,7 +31,8 @@ PaddedSequences<Scalar> pad(Index features, std::size_t count, Index steps, cons
   }
   if (steps > 0 && longest > steps) fail("padded", {"sequences of at most ", steps, " steps"}, {longest});
   require_positive(longest, "padded", "steps of the longest sequence");
-  result.values = Sequences<Scalar>(features, static_cast<Index>(count), steps > 0 ? steps : longest);
+  result.values = Sequences<Scalar>(
+      {.samples = static_cast<Index>(count), .steps = steps > 0 ? steps : longest, .features = features});
   result.values.values().setZero();
   for (std::size_t b = 0; b < count; ++b) {
     for (Index t = 0; t < result.lengths[b]; ++t) {

@@ -27,12 +27,34 @@ template <typename Scalar, int Rows, int Cols>
 using SizedMatrix =
     Eigen::Matrix<Scalar, Rows, Cols, Rows == 1 && Cols != 1 ? Eigen::RowMajor : Eigen::ColMajor>;
 
+/// The first member of a struct of sizes, so that these can only be given by name: in `{3, 2}` the 3 would
+/// have to become a `ByName`, which nothing can.
+struct ByName {
+  explicit constexpr ByName() = default;
+  friend bool operator==(const ByName&, const ByName&) = default;
+};
+
 }  // namespace detail
 
-/// What one sample of a batch looks like: `features` values at each of `steps` points in time.
-struct SequenceShape {
-  Index features = 0;
+/// The sizes of a batch, always in this order and given by name: `{.samples = 32, .steps = 24, .features =
+/// 1}`.
+struct BatchShape {
+  [[no_unique_address]] detail::ByName by_name = detail::ByName();
+  Index samples = 0;
   Index steps = 0;
+  Index features = 0;
+  friend bool operator==(const BatchShape&, const BatchShape&) = default;
+};
+
+/// What one sample of a batch looks like: `features` values at each of `steps` points in time. Its sizes are
+/// given by name, `{.steps = 24, .features = 1}`.
+struct SequenceShape {
+  [[no_unique_address]] detail::ByName by_name = detail::ByName();
+  Index steps = 0;
+  Index features = 0;
+
+  /// So many samples of this shape.
+  BatchShape batch(Index samples) const { return {.samples = samples, .steps = steps, .features = features}; }
   friend bool operator==(const SequenceShape&, const SequenceShape&) = default;
 };
 
@@ -50,26 +72,30 @@ struct SequenceView {
   using Block = Eigen::Map<Plain>;
 
   Scalar* data = nullptr;
-  Index features = 0;
   Index batch = 0;
   Index steps = 0;
+  Index features = 0;
   /// Whether all steps are the same, and only one is in memory. Layers that take such an input say so.
   bool repeated = false;
 
   SequenceView() = default;
-  SequenceView(Scalar* values, Index features_, Index batch_, Index steps_, bool repeated_ = false)
-      : data(values), features(features_), batch(batch_), steps(steps_), repeated(repeated_) {}
+  SequenceView(Scalar* values, const BatchShape& sizes, bool repeated_ = false)
+      : data(values),
+        batch(sizes.samples),
+        steps(sizes.steps),
+        features(sizes.features),
+        repeated(repeated_) {}
   /// A view for writing is also one for reading.
   template <typename Writable>
     requires(std::is_const_v<Scalar> && std::is_same_v<Writable, Value>)
   SequenceView(const SequenceView<Writable>& other)
       : data(other.data),
-        features(other.features),
         batch(other.batch),
         steps(other.steps),
+        features(other.features),
         repeated(other.repeated) {}
 
-  SequenceShape shape() const { return {features, steps}; }
+  SequenceShape shape() const { return {.steps = steps, .features = features}; }
   Index stored_steps() const { return repeated ? 1 : steps; }
   Index size() const { return features * batch * steps; }
   /// Values of one step of the whole batch, and where those of step t begin.
@@ -86,35 +112,45 @@ template <typename Scalar>
 class Sequences {
  public:
   Sequences() = default;
-  Sequences(Index features, Index batch, Index steps) { resize(features, batch, steps); }
+  /// All values are zero.
+  explicit Sequences(const BatchShape& sizes) { resize(sizes); }
 
-  /// Keeps its memory when the number of values stays the same.
-  void resize(Index features, Index batch, Index steps) {
-    values_.resize(features, batch * steps);
-    batch_ = batch;
-    steps_ = steps;
+  /// Keeps the values when the sizes stay the same; else all values are zero. Keeps its memory when the
+  /// number of values stays the same.
+  void resize(const BatchShape& sizes) {
+    if (sizes == this->sizes()) return;
+    values_.setZero(sizes.features, sizes.samples * sizes.steps);
+    batch_ = sizes.samples;
+    steps_ = sizes.steps;
   }
 
-  Index features() const { return values_.rows(); }
   Index batch() const { return batch_; }
   Index steps() const { return steps_; }
-  SequenceShape shape() const { return {features(), steps_}; }
+  Index features() const { return values_.rows(); }
+  SequenceShape shape() const { return {.steps = steps_, .features = features()}; }
+  BatchShape sizes() const { return {.samples = batch_, .steps = steps_, .features = features()}; }
 
+  /// Each index is asserted where Eigen's are, that is unless NDEBUG is defined.
   Scalar& operator()(Index sample, Index step, Index feature) {
-    return values_(feature, step * batch_ + sample);
+    return values_(feature, column(sample, step));
   }
   Scalar operator()(Index sample, Index step, Index feature) const {
-    return values_(feature, step * batch_ + sample);
+    return values_(feature, column(sample, step));
   }
 
   /// features x (batch * steps), step slowest.
   Matrix<Scalar>& values() { return values_; }
   const Matrix<Scalar>& values() const { return values_; }
 
-  SequenceView<Scalar> view() { return {values_.data(), features(), batch_, steps_}; }
-  SequenceView<const Scalar> view() const { return {values_.data(), features(), batch_, steps_}; }
+  SequenceView<Scalar> view() { return {values_.data(), sizes()}; }
+  SequenceView<const Scalar> view() const { return {values_.data(), sizes()}; }
 
  private:
+  Index column(Index sample, Index step) const {
+    eigen_assert(sample >= 0 && sample < batch_ && step >= 0 && step < steps_);
+    return step * batch_ + sample;
+  }
+
   Matrix<Scalar> values_;
   Index batch_ = 0;
   Index steps_ = 0;

@@ -74,7 +74,9 @@ class Windows {
   /// Points after each window that belong to it as what is to be predicted.
   Index horizon() const { return horizon_; }
   /// What a network sees: ceil(length / patch) steps of features * patch values.
-  SequenceShape shape() const { return {features() * patch_, (length_ + patch_ - 1) / patch_}; }
+  SequenceShape shape() const {
+    return {.steps = (length_ + patch_ - 1) / patch_, .features = features() * patch_};
+  }
   /// Values of the last step that are no padding.
   Index last_step_features() const { return features() * ((length_ - 1) % patch_ + 1); }
   /// The same windows with single points for steps.
@@ -103,10 +105,13 @@ class Windows {
 
   /// The value of the series at a time step, whatever window holds it.
   double series_value(Index step, Index feature) const {
+    eigen_assert(step >= 0 && step < series_steps() && feature >= 0 && feature < features());
     return detail::visit([&](const auto& v) { return static_cast<double>(v[offset(step, feature)]); },
                          series_->values);
   }
+  /// Each index is asserted where Eigen's are, that is unless NDEBUG is defined.
   double operator()(Index window, Index step, Index feature) const {
+    eigen_assert(window >= 0 && window < count_ && step >= 0 && step < length_);
     return series_value(start(window) + step, feature);
   }
 
@@ -142,7 +147,9 @@ class Windows {
 
   // ---- What a network shall learn, see training/source.hpp ----
   SequenceShape input_shape() const { return shape(); }
-  SequenceShape target_shape() const { return horizon_ > 0 ? SequenceShape{features(), horizon_} : shape(); }
+  SequenceShape target_shape() const {
+    return horizon_ > 0 ? SequenceShape{.steps = horizon_, .features = features()} : shape();
+  }
   bool targets_are_inputs() const { return horizon_ == 0; }
   Index target_last_step_features() const { return horizon_ > 0 ? features() : last_step_features(); }
   template <typename Scalar>
@@ -298,14 +305,15 @@ void unpatch(SequenceView<const Scalar> patches, SequenceView<Scalar> points) {
 
 }  // namespace detail
 
-/// A network's reconstruction of windows with patches, point by point: features x windows x length.
+/// A network's reconstruction of windows with patches, point by point: windows x length x features.
 template <typename Scalar>
 Sequences<Scalar> points_of(const Windows& windows, const Sequences<Scalar>& reconstruction) {
   if (reconstruction.shape() != windows.shape() || reconstruction.batch() != windows.size()) {
     detail::fail("points_of", {windows.size(), " windows of ", to_string(windows.shape())},
                  {reconstruction.batch(), " of ", to_string(reconstruction.shape())});
   }
-  Sequences<Scalar> result(windows.features(), windows.size(), windows.length());
+  Sequences<Scalar> result(
+      {.samples = windows.size(), .steps = windows.length(), .features = windows.features()});
   detail::unpatch(reconstruction.view(), result.view());
   return result;
 }

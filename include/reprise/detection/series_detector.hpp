@@ -338,7 +338,10 @@ class SeriesDetector {
         const std::vector<double>& of_windows = (*errors[i])[m];
         if (of_windows.empty()) continue;
         const double weight = m == 0 ? 1.0 : options_.baseline_weight;
-        const WindowGrid grid(static_cast<Index>(of_windows.size()), length, stride, points);
+        const WindowGrid grid({.windows = static_cast<Index>(of_windows.size()),
+                               .length = length,
+                               .stride = stride,
+                               .points = points});
         const auto of_points = point_scores(grid, of_windows, Aggregate::max);
         for (std::size_t t = 0; t < logs.size(); ++t) {
           logs[t] += weight * std::log((of_points[t] / state.scales[i][m] + floor) / (1.0 + floor));

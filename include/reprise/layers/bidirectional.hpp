@@ -134,7 +134,7 @@ class Bidirectional {
     split_gradient(t, dy, s, call.lengths);
     forward_.backward(x, t.output, s.half, dx, half_call(call, false, t.forward, s.layer, x.batch));
     Output other_dx{};
-    if (dx.data != nullptr) other_dx = {s.dx, dx.features, dx.batch, dx.steps, dx.repeated};
+    if (dx.data != nullptr) other_dx = {s.dx, dx.shape().batch(dx.batch), dx.repeated};
     backward_.backward(x, t.backward_output, s.other_half, other_dx,
                        half_call(call, true, t.backward, s.layer, x.batch));
     if (dx.data != nullptr) detail::add(dx.data, s.dx, dx.step_size() * dx.stored_steps());
@@ -173,8 +173,8 @@ class Bidirectional {
     const SequenceShape out = forward_.output_shape(in);
     detail::Carver<Scalar> carve(memory);
     Tape t{};
-    t.output = carve.take(out.features, batch, out.steps);
-    t.backward_output = carve.take(out.features, batch, out.steps);
+    t.output = carve.take(out.batch(batch));
+    t.backward_output = carve.take(out.batch(batch));
     t.forward = carve.take(forward_.tape_size(in, batch));
     t.backward = carve.take(backward_.tape_size(in, batch));
     t.size = carve.used();
@@ -184,8 +184,8 @@ class Bidirectional {
     const SequenceShape out = forward_.output_shape(in);
     detail::Carver<Scalar> carve(memory);
     Scratch s{};
-    s.half = carve.take(out.features, batch, out.steps);
-    s.other_half = carve.take(out.features, batch, out.steps);
+    s.half = carve.take(out.batch(batch));
+    s.other_half = carve.take(out.batch(batch));
     s.dx = carve.take(in.features * batch * in.steps);
     s.layer = carve.take(std::max(forward_.scratch_size(in, batch), backward_.scratch_size(in, batch)));
     s.size = carve.used();

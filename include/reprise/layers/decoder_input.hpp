@@ -51,7 +51,7 @@ class Zeros : public detail::CodelessInput<Scalar> {
 
   static constexpr const char* kind = "Zeros";
 
-  explicit Zeros(Index steps) : detail::CodelessInput<Scalar>("Zeros", {1, steps}) {}
+  explicit Zeros(Index steps) : detail::CodelessInput<Scalar>("Zeros", {.steps = steps, .features = 1}) {}
   template <typename Self, typename Visit>
   static void each_field(Self& self, const Visit& visit) {
     visit("steps", self.output_.steps);

@@ -35,7 +35,7 @@ struct DenseOptions {
 ///
 ///     backwards: dz = dy * activation'(y)    dx = W^T dz    dW += dz x^T    db += dz
 ///
-/// Shapes: input I x batch x T, output O x batch x T. Parameters: kernel O x I, bias O.
+/// Shapes: input batch x T x I, output batch x T x O. Parameters: kernel O x I, bias O.
 template <typename Scalar_, int Inputs = Eigen::Dynamic, int Units = Eigen::Dynamic>
 class Dense : public LayerDefaults<Scalar_> {
  public:
@@ -79,7 +79,7 @@ class Dense : public LayerDefaults<Scalar_> {
     if (in.features != inputs()) {
       detail::fail("Dense", {inputs(), " input features"}, {in.features});
     }
-    return {units(), in.steps};
+    return {.steps = in.steps, .features = units()};
   }
   void add_parameters(ParameterTable& table, const std::string& prefix) const {
     table.add(prefix + "kernel", units(), inputs(), false);

@@ -21,7 +21,7 @@ inline namespace REPRISE_ABI {
 ///     then, over all steps             dx_t = W^T dz_t
 ///                                      dW = sum dz_t x_t^T    dU = sum dz_t h_{t-1}^T    db = sum dz_t
 ///
-/// Shapes: input I x batch x T; output H x batch x T with return_sequences, else H x batch x 1. State: h,
+/// Shapes: input batch x T x I; output batch x T x H with return_sequences, else batch x 1 x H. State: h,
 /// then c, H x batch each. Where every step of the input is the same (`SequenceView::repeated`), W x is
 /// computed once, and its gradient from the sum of dz over the steps.
 ///
@@ -50,7 +50,7 @@ class Lstm {
     if (in.features != cell_.inputs()) {
       detail::fail("Lstm", {cell_.inputs(), " input features"}, {in.features});
     }
-    return {units(), options().return_sequences ? in.steps : 1};
+    return {.steps = options().return_sequences ? in.steps : 1, .features = units()};
   }
   void add_parameters(ParameterTable& table, const std::string& prefix) const {
     cell_.add_parameters(table, prefix);

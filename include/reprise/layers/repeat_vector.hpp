@@ -6,8 +6,8 @@
 namespace reprise {
 inline namespace REPRISE_ABI {
 
-/// Shows the same vector at each of `steps` steps; its gradient is the sum over the steps. Input F x batch x
-/// 1, output F x batch x steps.
+/// Shows the same vector at each of `steps` steps; its gradient is the sum over the steps. Input batch x
+/// 1 x F, output batch x steps x F.
 template <typename Scalar_>
 class RepeatVector : public LayerDefaults<Scalar_> {
  public:
@@ -30,7 +30,7 @@ class RepeatVector : public LayerDefaults<Scalar_> {
   LayerTraits traits() const { return {.lengths = Lengths::dropped, .makes_repeated = true}; }
   SequenceShape output_shape(SequenceShape in) const {
     if (in.steps != 1) detail::fail("RepeatVector", "an input of 1 step", {in.steps, " steps"});
-    return {in.features, steps_};
+    return {.steps = steps_, .features = in.features};
   }
 
   /// An output that is marked as repeated is one step in memory, and so is its gradient: the sum already.

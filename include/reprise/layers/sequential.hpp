@@ -159,7 +159,7 @@ class Sequential {
       detail::Carver<Scalar> carve(memory);
       tape.outputs.resize(entries_.size());
       tape.tapes.resize(entries_.size());
-      tape.input = carve.take(input_.features, batch, input_.steps);
+      tape.input = carve.take(input_.batch(batch));
       for (std::size_t l = 0; l < entries_.size(); ++l) {
         const Entry& entry = entries_[l];
         tape.outputs[l] = output_view(carve.take(stored(entry) * batch), entry, batch);
@@ -201,7 +201,7 @@ class Sequential {
   SequenceView<Scalar> output_gradient(const SequentialTape<Scalar>& tape,
                                        SequentialScratch<Scalar>& scratch) const {
     const Scratch s = place(tape.scratch, scratch);
-    return {s.gradient[size() % 2], output_shape().features, tape.input.batch, output_shape().steps};
+    return {s.gradient[size() % 2], output_shape().batch(tape.input.batch)};
   }
 
   /// From the gradient of the output to that of the parameters, which is *added* to `gradient`.
@@ -372,7 +372,7 @@ class Sequential {
     return entry.output.features * (entry.repeated_output ? 1 : entry.output.steps);
   }
   static SequenceView<Scalar> output_view(Scalar* data, const Entry& entry, Index batch) {
-    return {data, entry.output.features, batch, entry.output.steps, entry.repeated_output};
+    return {data, entry.output.batch(batch), entry.repeated_output};
   }
 
   /// The layers behind entry `previous`, one step after the other, each step's output the next one's input,
@@ -383,12 +383,14 @@ class Sequential {
     const std::size_t end = entries_.size() - (reversed ? 1 : 0);
     const Index B = out.batch;
     std::fill_n(s.gradient[previous % 2], out.features * B, Scalar(0));
-    SequenceView<const Scalar> in(s.gradient[previous % 2], out.features, B, 1);
+    SequenceView<const Scalar> in(s.gradient[previous % 2],
+                                  {.samples = B, .steps = 1, .features = out.features});
     for (Index t = 0; t < out.steps; ++t) {
       Scalar* const place = out.data + (reversed ? out.steps - 1 - t : t) * out.features * B;
       for (std::size_t l = previous + 1; l < end; ++l) {
         const Entry& entry = entries_[l];
-        const SequenceView<Scalar> y(l + 1 == end ? place : s.gradient[l % 2], entry.output.features, B, 1);
+        const SequenceView<Scalar> y(l + 1 == end ? place : s.gradient[l % 2],
+                                     {.samples = B, .steps = 1, .features = entry.output.features});
         LayerCall<Scalar> call{.theta = theta + entry.offset, .scratch = s.layer};
         if (entry.layer.state_size() > 0) {
           if (entry.receives < 0) detail::fail("Sequential: infer", {"a state for ", entry.name}, "none");

@@ -140,7 +140,7 @@ class Autoencoder : public ChainModel<Scalar_> {
     detail::infer_views(network_, theta(), input, output, workspace, "reconstruct");
   }
 
-  /// The codes of the windows: code_size x batch x 1 step.
+  /// The codes of the windows: batch x 1 step x code_size.
   Sequences<Scalar> encode(const Source& source) const { return run(source, encoder(), "encode: windows"); }
   Sequences<Scalar> encode(const Sequences<Scalar>& input) const {
     return detail::infer_sequences(network_, theta(), input, encoder(), "encode: input");
@@ -152,9 +152,10 @@ class Autoencoder : public ChainModel<Scalar_> {
       detail::fail("decode", "a decoder that needs nothing but the code",
                    "one that starts from the encoder's state; use reconstruct");
     }
-    return detail::infer_sequences(network_, theta(), codes,
-                                   {encoder_size(), last(), {code_size(), 1}, network_.output_shape()},
-                                   "decode: codes");
+    return detail::infer_sequences(
+        network_, theta(), codes,
+        {encoder_size(), last(), {.steps = 1, .features = code_size()}, network_.output_shape()},
+        "decode: codes");
   }
 
   /// Mean loss over the source's samples as `reconstruct` gives them, without dropout or teacher forcing;
@@ -180,7 +181,7 @@ class Autoencoder : public ChainModel<Scalar_> {
   static Autoencoder read_snapshot(SnapshotReader& reader) {
     AutoencoderOptions options;
     reader.section("options", options);
-    detail::require_sizes(reader, "options", {options.features, options.steps});
+    detail::require_sizes(reader, "options", {.steps = options.steps, .features = options.features});
     const Index count = build(options).parameters().size();
     reader.require_room(count);
     Autoencoder model(std::move(options), Vector<Scalar>(count));
@@ -192,7 +193,7 @@ class Autoencoder : public ChainModel<Scalar_> {
   using Base::network_, Base::weights_, Base::theta;
 
   static Sequential<Scalar> build(AutoencoderOptions& options) {
-    Sequential<Scalar> network({options.features, options.steps});
+    Sequential<Scalar> network({.steps = options.steps, .features = options.features});
     if (options.encoder.empty()) detail::fail("Autoencoder", "at least one encoder layer", "none");
     if (options.decoder.empty()) detail::fail("Autoencoder", "at least one decoder layer", "none");
     require_decoder(options);
@@ -254,7 +255,9 @@ class Autoencoder : public ChainModel<Scalar_> {
   std::size_t encoder_size() const { return options_.encoder.size(); }
   std::size_t last() const { return network_.entries().size(); }
 
-  detail::LayerRange encoder() const { return {0, encoder_size(), network_.input_shape(), {code_size(), 1}}; }
+  detail::LayerRange encoder() const {
+    return {0, encoder_size(), network_.input_shape(), {.steps = 1, .features = code_size()}};
+  }
   Sequences<Scalar> run(const Source& source, const detail::LayerRange& layers, const char* what) const {
     detail::require_equal_shape(what, layers.input, source.input_shape());  // before the padding
     require_padding(what, source);

@@ -79,7 +79,7 @@ class Forecaster : public ChainModel<Scalar_> {
     return this->train(*this, source, std::move(options));
   }
 
-  /// What follows each window, or other samples' inputs: features x windows x horizon. The windows themselves
+  /// What follows each window, or other samples' inputs: windows x horizon x features. The windows themselves
   /// may have any horizon: at the end of a series nothing is known of what follows.
   Sequences<Scalar> predict(const Source& source) const {
     return detail::infer_source(this->network_, this->theta(), source, this->all_layers(),
@@ -116,8 +116,9 @@ class Forecaster : public ChainModel<Scalar_> {
   static Forecaster read_snapshot(SnapshotReader& reader) {
     ForecasterOptions options;
     reader.section("options", options);
-    detail::require_sizes(reader, "options", {options.features, options.steps});
-    detail::require_sizes(reader, "options", {target_features(options), options.horizon});
+    detail::require_sizes(reader, "options", {.steps = options.steps, .features = options.features});
+    detail::require_sizes(reader, "options",
+                          {.steps = options.horizon, .features = target_features(options)});
     const Index count = build(options).parameters().size();
     reader.require_room(count);
     Forecaster model(std::move(options), Vector<Scalar>(count));
@@ -134,7 +135,7 @@ class Forecaster : public ChainModel<Scalar_> {
     detail::require_positive(options.horizon, "Forecaster", "horizon");
     detail::require_positive(target_features(options), "Forecaster", "target_features");
     if (options.layers.empty()) detail::fail("Forecaster", "at least one recurrent layer", "none");
-    Sequential<Scalar> network({options.features, options.steps});
+    Sequential<Scalar> network({.steps = options.steps, .features = options.features});
     for (std::size_t l = 0; l < options.layers.size(); ++l) {
       options.layers.layer(l).set_return_sequences(l + 1 < options.layers.size());
       network.add("layers." + std::to_string(l),
@@ -144,7 +145,8 @@ class Forecaster : public ChainModel<Scalar_> {
                                         {.units = options.horizon * target_features(options),
                                          .activation = options.output_activation}));
     if (options.horizon > 1) {
-      network.add("reshape", Reshape<Scalar>({target_features(options), options.horizon}));
+      network.add("reshape",
+                  Reshape<Scalar>({.steps = options.horizon, .features = target_features(options)}));
     }
     return network;
   }

@@ -60,8 +60,9 @@ Sequences<Scalar> infer_source(const Sequential<Scalar>& network, const Scalar* 
   constexpr Index at_once = 64;
   const Index most = std::min(at_once, source.size());
   const SequenceShape unused = source.targets_are_inputs() ? SequenceShape{} : source.target_shape();
-  Sequences<Scalar> result(layers.output.features, source.size(), layers.output.steps);
-  Sequences<Scalar> input(layers.input.features, 0, 0), targets(unused.features, 0, 0), output;
+  Sequences<Scalar> result(layers.output.batch(source.size()));
+  Sequences<Scalar> input({.samples = 0, .steps = 0, .features = layers.input.features}),
+      targets({.samples = 0, .steps = 0, .features = unused.features}), output;
   SequentialScratch<Scalar> scratch;
   std::vector<Index> numbers(static_cast<std::size_t>(most));
   LengthOrder order;
@@ -71,9 +72,9 @@ Sequences<Scalar> infer_source(const Sequential<Scalar>& network, const Scalar* 
     std::span<const Index> samples = std::span<const Index>(numbers).first(static_cast<std::size_t>(count));
     order.set(source, samples);
     if (order.is_sorted()) samples = order.samples();
-    input.resize(layers.input.features, count, layers.input.steps);
-    targets.resize(unused.features, count, unused.steps);
-    output.resize(layers.output.features, count, layers.output.steps);
+    input.resize(layers.input.batch(count));
+    targets.resize(unused.batch(count));
+    output.resize(layers.output.batch(count));
     source.gather(samples, input.view(), targets.view());
     network.infer(theta, std::as_const(input).view(), output.view(), layers.first, layers.last, scratch,
                   order.lengths());
@@ -107,7 +108,7 @@ Sequences<Scalar> infer_sequences(const Sequential<Scalar>& network, const Scala
                                   const char* what) {
   require_equal_shape(what, layers.input, input.shape());
   require_finite(what, input);
-  Sequences<Scalar> output(layers.output.features, input.batch(), layers.output.steps);
+  Sequences<Scalar> output(layers.output.batch(input.batch()));
   SequentialScratch<Scalar> scratch;
   network.infer(theta, input.view(), output.view(), layers.first, layers.last, scratch);
   return output;

@@ -119,8 +119,8 @@ Explanation explain(const Input& input, const Reconstruction& reconstruction, In
   for (const double error : usual) {
     if (!(error > 0.0) || std::isinf(error)) detail::fail("explain", "finite usual errors > 0", {error});
   }
-  Sequences<double> x(shape.features, 1, shape.steps);
-  Sequences<double> y(shape.features, 1, shape.steps);
+  Sequences<double> x(shape.batch(1));
+  Sequences<double> y(shape.batch(1));
   detail::read_windows(input, window, x.view());
   detail::read_reconstruction(input, reconstruction, window, y.view());
   detail::require_finite(x.view(), window, "input");

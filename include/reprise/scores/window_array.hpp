@@ -25,7 +25,10 @@ class WindowArray {
 
   Index size() const { return static_cast<Index>(values_.size()) / (shape_.steps * shape_.features); }
   SequenceShape shape() const { return shape_; }
+  /// Each index is asserted where Eigen's are, that is unless NDEBUG is defined.
   Scalar operator()(Index window, Index step, Index feature) const {
+    eigen_assert(window >= 0 && window < size() && step >= 0 && step < shape_.steps && feature >= 0 &&
+                 feature < shape_.features);
     return values_[static_cast<std::size_t>((window * shape_.steps + step) * shape_.features + feature)];
   }
 

@@ -6,18 +6,31 @@
 namespace reprise {
 inline namespace REPRISE_ABI {
 
+/// What a `WindowGrid` is made from, given by name: `{.windows = 30, .length = 4}`.
+struct WindowGridOptions {
+  [[no_unique_address]] detail::ByName by_name = detail::ByName();
+  /// Number of windows. Must be given.
+  Index windows = 0;
+  /// Points in each window. Must be given.
+  Index length = 0;
+  /// Points from the start of a window to the start of the next.
+  Index stride = 1;
+  /// From the start of the first window to the end of the last. 0: (windows - 1) * stride + length. Less than
+  /// that: the last window is a tail window and ends at the last of these points.
+  Index points = 0;
+};
+
 /// Where windows lie, for those who have no `Windows`: window i starts at point i * stride.
 struct WindowGrid {
   Index windows = 0;
   Index length = 1;
   Index stride = 1;
-  /// From the start of the first window to the end of the last. 0: (windows - 1) * stride + length. Less than
-  /// that: the last window is a tail window and ends at the last of these points.
+  /// As in the options, and never 0 there.
   Index points = 0;
 
   WindowGrid() = default;
-  WindowGrid(Index windows_, Index length_, Index stride_ = 1, Index points_ = 0)
-      : windows(windows_), length(length_), stride(stride_), points(points_) {
+  WindowGrid(const WindowGridOptions& options)
+      : windows(options.windows), length(options.length), stride(options.stride), points(options.points) {
     detail::require_positive(windows, "point scores", "number of windows");
     detail::require_positive(length, "point scores", "length");
     detail::require_positive(stride, "point scores", "stride");
@@ -34,8 +47,10 @@ struct WindowGrid {
   }
   /// Implicit: point k is time step windows.start(0) + k of the series.
   WindowGrid(const Windows& source)
-      : WindowGrid(source.size(), source.length(), source.stride(),
-                   source.start(source.size() - 1) + source.length() - source.start(0)) {}
+      : WindowGrid({.windows = source.size(),
+                    .length = source.length(),
+                    .stride = source.stride(),
+                    .points = source.start(source.size() - 1) + source.length() - source.start(0)}) {}
 };
 
 }  // namespace REPRISE_ABI

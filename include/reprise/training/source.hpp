@@ -17,8 +17,8 @@
 //
 //     struct Sums {  // learns the running sum of random numbers
 //       Index size() const { return 1000; }                               // number of samples
-//       SequenceShape input_shape() const { return {.features = 1, .steps = 8}; }
-//       SequenceShape target_shape() const { return {.features = 1, .steps = 8}; }
+//       SequenceShape input_shape() const { return {.steps = 8, .features = 1}; }
+//       SequenceShape target_shape() const { return {.steps = 8, .features = 1}; }
 //       // Writes the samples with these numbers, the first into column 0 of both views.
 //       template <typename Scalar>
 //       void gather(std::span<const Index> samples, SequenceView<Scalar> inputs,

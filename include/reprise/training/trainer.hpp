@@ -334,7 +334,7 @@ double evaluate(const Sequential<Scalar>& network, const Vector<Scalar>& paramet
 
 /// The training loop over any chain of layers: what `Autoencoder::fit` does for its own.
 ///
-///     Sequential<float> network({.features = 1, .steps = 24});
+///     Sequential<float> network({.steps = 24, .features = 1});
 ///     network.add("lstm", Lstm<float>(1, {.units = 16}));
 ///     network.add("output", Dense<float>(16, {.units = 1}));
 ///     Vector<float> parameters(network.parameters().size());

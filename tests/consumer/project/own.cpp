@@ -142,7 +142,7 @@ int main() {
   registry.add<reprise::AnyLayer<float>, Divide<float>>();
   registry.add<reprise::CustomOptimizer, SignMomentum>().add<reprise::CustomActivation, Arctan>();
 
-  reprise::Sequential<float> network({.features = 1, .steps = 8});
+  reprise::Sequential<float> network({.steps = 8, .features = 1});
   network.add("divide", Divide<float>{{}, 5.0});
   network.add("lstm",
               reprise::Lstm<float>(1, {.units = 8, .activation = Arctan{}, .return_sequences = true}));

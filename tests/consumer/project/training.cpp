@@ -22,8 +22,8 @@ using reprise::SequenceView;
 /// Learns the running sum of its inputs.
 struct RunningSum {
   Index size() const { return 64; }
-  reprise::SequenceShape input_shape() const { return {.features = 1, .steps = 5}; }
-  reprise::SequenceShape target_shape() const { return {.features = 1, .steps = 5}; }
+  reprise::SequenceShape input_shape() const { return {.steps = 5, .features = 1}; }
+  reprise::SequenceShape target_shape() const { return {.steps = 5, .features = 1}; }
   template <typename Scalar>
   void gather(std::span<const Index> samples, SequenceView<Scalar> inputs,
               SequenceView<Scalar> targets) const {
@@ -68,7 +68,7 @@ void check_through_file(const Model& start, const reprise::Source& source, FitOp
 }
 
 void own_source() {
-  reprise::Sequential<float> network({.features = 1, .steps = 5});
+  reprise::Sequential<float> network({.steps = 5, .features = 1});
   network.add("lstm", reprise::Lstm<float>(1, {.units = 8, .return_sequences = true}));
   network.add("output", reprise::TimeDistributed<float>(8, {.units = 1}));
   const auto fresh = [&] {

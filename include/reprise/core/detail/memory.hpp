@@ -27,8 +27,8 @@ class Carver {
     used_ += whole_packets(count);
     return piece;
   }
-  SequenceView<Scalar> take(Index features, Index batch, Index steps) {
-    return {take(features * batch * steps), features, batch, steps};
+  SequenceView<Scalar> take(const BatchShape& sizes) {
+    return {take(sizes.samples * sizes.steps * sizes.features), sizes};
   }
   Index used() const { return used_; }
 

@@ -49,9 +49,10 @@ const Registry& known_kinds() {
     known.add<Layer, Reverse<Scalar>>();
     know_fields<Dropout<Scalar>>(known, [] { return Dropout<Scalar>(0.0); });
     know_fields<RepeatVector<Scalar>>(known, [] { return RepeatVector<Scalar>(1); });
-    know_fields<Reshape<Scalar>>(known, [] { return Reshape<Scalar>({1, 1}); });
+    know_fields<Reshape<Scalar>>(known, [] { return Reshape<Scalar>({.steps = 1, .features = 1}); });
     know_fields<Zeros<Scalar>>(known, [] { return Zeros<Scalar>(1); });
-    know_fields<PreviousValue<Scalar>>(known, [] { return PreviousValue<Scalar>({1, 1}, false); });
+    know_fields<PreviousValue<Scalar>>(
+        known, [] { return PreviousValue<Scalar>({.steps = 1, .features = 1}, false); });
     return known;
   }();
   return all;

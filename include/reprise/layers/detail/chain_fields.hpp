@@ -18,7 +18,7 @@ namespace detail {
 template <typename Scalar>
 class ChainFields {
  public:
-  explicit ChainFields(Sequential<Scalar> network = Sequential<Scalar>({1, 1}))
+  explicit ChainFields(Sequential<Scalar> network = Sequential<Scalar>({.steps = 1, .features = 1}))
       : network_(std::move(network)) {}
   const Sequential<Scalar>& network() const { return network_; }
 

@@ -25,7 +25,9 @@ Index window_count(const WindowArray<Scalar>& array) {
 }
 
 /// In points, not in patches.
-inline SequenceShape point_shape(const Windows& windows) { return {windows.features(), windows.length()}; }
+inline SequenceShape point_shape(const Windows& windows) {
+  return {.steps = windows.length(), .features = windows.features()};
+}
 template <typename Source>
 SequenceShape point_shape(const Source& source) {
   return source.shape();
@@ -85,7 +87,7 @@ template <WindowSource Input, WindowSource Reconstruction>
 void read_reconstruction(const Input& input, const Reconstruction& reconstruction, Index first,
                          SequenceView<double> to) {
   if (!is_patched(input, reconstruction)) return read_windows(reconstruction, first, to);
-  Sequences<double> patches(input.shape().features, to.batch, input.shape().steps);
+  Sequences<double> patches(input.shape().batch(to.batch));
   read_windows(reconstruction, first, patches.view());
   unpatch<double>(patches.view(), to);
 }
@@ -113,12 +115,12 @@ void for_each_block(const Input& input, const Reconstruction& reconstruction, Vi
   const SequenceShape shape = point_shape(input);
   const Index count = window_count(input);
   const Index block = std::min<Index>(count, 64);
-  Sequences<double> expected(shape.features, block, shape.steps);
-  Sequences<double> actual(shape.features, block, shape.steps);
+  Sequences<double> expected(shape.batch(block));
+  Sequences<double> actual(shape.batch(block));
   for (Index first = 0; first < count; first += block) {
     const Index windows = std::min(block, count - first);
-    const SequenceView<double> x(expected.view().data, shape.features, windows, shape.steps);
-    const SequenceView<double> y(actual.view().data, shape.features, windows, shape.steps);
+    const SequenceView<double> x(expected.view().data, shape.batch(windows));
+    const SequenceView<double> y(actual.view().data, shape.batch(windows));
     read_windows(input, first, x);
     read_reconstruction(input, reconstruction, first, y);
     require_finite(x, first, "input");

@@ -155,7 +155,7 @@ class BatchPass {
       return {own.tape.input, weights};
     }
     const SequenceShape shape = source.target_shape();
-    const SequenceView<Scalar> targets(own.targets.data(), shape.features, count, shape.steps);
+    const SequenceView<Scalar> targets(own.targets.data(), shape.batch(count));
     source.gather(samples, own.tape.input, targets);
     return {targets, weights};
   }

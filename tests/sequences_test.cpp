@@ -1,0 +1,68 @@
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <reprise/core/sequences.hpp>
+
+namespace {
+
+using reprise::BatchShape;
+using reprise::Index;
+using reprise::Sequences;
+using reprise::SequenceShape;
+using reprise::SequenceView;
+
+TEST_CASE("sequences have their sizes by name, in one order: samples, steps, features") {
+  Sequences<float> batch({.samples = 4, .steps = 3, .features = 2});
+  CHECK(batch.batch() == 4);
+  CHECK(batch.steps() == 3);
+  CHECK(batch.features() == 2);
+  CHECK(batch.shape() == SequenceShape{.steps = 3, .features = 2});
+  CHECK(batch.sizes() == BatchShape{.samples = 4, .steps = 3, .features = 2});
+  CHECK(batch.shape().batch(4) == batch.sizes());
+  CHECK(to_string(batch.shape()) == "3 steps x 2 features");
+
+  batch(3, 1, 0) = 7.0F;  // sample, step, feature
+  CHECK(std::as_const(batch)(3, 1, 0) == 7.0F);
+  CHECK(batch.view().step(1)(0, 3) == 7.0F);
+  CHECK(batch.values().sum() == 7.0F);
+  const SequenceView<float> view(batch.values().data(), {.samples = 4, .steps = 3, .features = 2});
+  CHECK(view.step(1)(0, 3) == 7.0F);
+  CHECK(view.shape() == batch.shape());
+  CHECK(view.batch == 4);
+}
+
+TEST_CASE("sizes cannot be told without their names") {
+  // What must not compile is in must_not_compile/, too; a size more or less must not help.
+  CHECK_FALSE(std::is_constructible_v<Sequences<float>, Index, Index, Index>);
+  CHECK_FALSE(std::is_constructible_v<Sequences<double>, int, int, int>);
+  CHECK_FALSE(std::is_constructible_v<SequenceView<float>, float*, Index, Index, Index>);
+  CHECK_FALSE(std::is_convertible_v<Index, BatchShape>);
+  CHECK_FALSE(std::is_convertible_v<Index, SequenceShape>);
+  // The name costs nothing.
+  CHECK(sizeof(SequenceShape) == 2 * sizeof(Index));
+  CHECK(sizeof(BatchShape) == 3 * sizeof(Index));
+}
+
+TEST_CASE("sequences start at zero, and anew where their sizes change") {
+  // Memory that held something else is likely to be handed out again.
+  std::make_unique<Sequences<double>>(BatchShape{.samples = 5, .steps = 4, .features = 3})
+      ->values()
+      .setConstant(77.0);
+  Sequences<double> batch({.samples = 5, .steps = 4, .features = 3});
+  CHECK((batch.values().array() == 0.0).all());
+  batch.values().setConstant(77.0);
+  batch.resize(batch.sizes());
+  CHECK((batch.values().array() == 77.0).all());  // nothing changed
+  const double* const memory = batch.values().data();
+  batch.resize({.samples = 4, .steps = 5, .features = 3});
+  CHECK((batch.values().array() == 0.0).all());
+  CHECK(batch.values().data() == memory);  // as many values
+  CHECK(batch.sizes() == BatchShape{.samples = 4, .steps = 5, .features = 3});
+  batch.resize({.samples = 40, .steps = 5, .features = 3});
+  CHECK((batch.values().array() == 0.0).all());
+}
+
+}  // namespace
