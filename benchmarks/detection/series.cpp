@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iostream>
 #include <reprise/baselines.hpp>
+#include <reprise/detection/detector.hpp>
 #include <reprise/detection/series_detector.hpp>
 #include <reprise/reprise.hpp>
 #include <reprise/scores/error_vectors.hpp>
@@ -147,6 +148,34 @@ Result detect(const Input& input, reprise::SeriesDetectorOptions options) {
   return result;
 }
 
+/// Without networks, with verdicts; where there are any, says what of the part to score is above the
+/// threshold.
+Result detect_without_networks(const Input& input, int threads) {
+  reprise::Detector detector({.threads = threads});
+  Result result;
+  Clock clock;
+  detector.fit(training_part(input));
+  result.fit_seconds = clock.lap();
+  result.scores = detector.scores(input.values);
+  result.score_seconds = clock.lap();
+  const reprise::DetectorReport& report = detector.report();
+  std::ostringstream choice;
+  choice << "T up to " << report.lengths.back() << "; " << to_string(report.threshold.status);
+  if (detector.has_verdicts()) {
+    const auto rows = static_cast<Index>(input.values.size()) - input.train_rows;
+    Index above = 0, episodes = 0;
+    for (auto t = static_cast<std::size_t>(input.train_rows); t < result.scores.size(); ++t)
+      above += result.scores[t] > 1.0;
+    for (const reprise::Episode& episode : detector.detect(input.values).episodes)
+      episodes += episode.end > input.train_rows;
+    choice << " " << reprise::detail::number_text(report.threshold.rate, 3) << " in 1000 points; above "
+           << reprise::detail::number_text(static_cast<double>(above) / static_cast<double>(rows), 2)
+           << " of the points in " << episodes << " episodes";
+  }
+  result.choice = choice.str();
+  return result;
+}
+
 /// `score`: the window scores of a fitted baseline.
 template <typename Baseline, typename Score>
 Result baseline(const Input& input, Index length, Baseline fitted, const Score& score) {
@@ -212,6 +241,7 @@ void run(const Options& options, const Input& input) {
     }
     save("random", seed, [&] { return noise(input, seed); });
   }
+  save("detector", 1, [&] { return detect_without_networks(input, options.threads); });
   save("absolute z", 1, [&] { return absolute_z(input); });
   for (const Index length : fixed_lengths) {
     if (!fits(input, length)) continue;

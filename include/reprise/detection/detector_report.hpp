@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <ostream>
+#include <vector>
+
+#include "../core/sequences.hpp"
+#include "../core/text.hpp"
+#include "../data/series_report.hpp"
+#include "block_calibration.hpp"
+#include "nearest_in_series.hpp"
+
+namespace reprise {
+inline namespace REPRISE_ABI {
+
+/// What a detector's fit came to.
+struct DetectorReport {
+  Index rows = 0;
+  Index features = 0;
+  /// Of the windows, in points, ascending; each is looked at in each view.
+  std::vector<Index> lengths{};
+  std::vector<View> views{};
+  /// Points that lie between a training window and those it is compared with: how far the series remembers.
+  Index gap = 0;
+  /// Rows that tell how large errors usually are, the first ones, and rows after them that calibrate.
+  Index scale_rows = 0;
+  Index calibration_rows = 0;
+  /// Blocks that these make, and points in each: the longest window.
+  Index blocks = 0;
+  Index block = 0;
+  /// The threshold in force, in the unit of the members' mean z.
+  BlockThreshold threshold{};
+  /// The lowest rate of false alarms that can be promised.
+  double least_rate = 0.0;
+  /// What was strange about the training series.
+  SeriesReport series{};
+};
+
+/// In words.
+inline std::ostream& operator<<(std::ostream& out, const DetectorReport& report) {
+  const auto list = [&](const auto& items, auto text) {
+    for (std::size_t i = 0; i < items.size(); ++i) out << (i > 0 ? ", " : "") << text(items[i]);
+  };
+  const auto rounded = [](double value) { return detail::number_text(value, 3); };
+  out << "trained on " << report.rows << " rows of " << report.features
+      << (report.features == 1 ? " feature" : " features") << "\nwindows of ";
+  list(report.lengths, [](Index length) { return length; });
+  out << " points, ";
+  list(report.views, [](View view) { return to_string(view); });
+  out << "; a training window is compared with those " << report.gap << " points or more away from it\n"
+      << "false alarms: ";
+  if (report.threshold.status == CalibrationStatus::none) {
+    out << "none can be promised below " << rounded(report.least_rate)
+        << " in 1,000 points, so there are no verdicts; more rows would help\n";
+  } else {
+    out << to_string(report.threshold.status) << ", "
+        << (report.threshold.status == CalibrationStatus::estimated ? "about " : "at most ")
+        << rounded(report.threshold.rate) << " in 1,000 points on average, counted in " << report.blocks
+        << " blocks of " << report.block << " points";
+    if (report.threshold.status == CalibrationStatus::widened) {
+      out << "; fewer, such as the usual 1, cannot be promised with so few rows";
+    }
+    out << "\nin 95 of 100 such fits no more than " << rounded(report.threshold.rate_in_95_percent)
+        << "; this supposes that what comes is like what was trained on\n";
+  }
+  return out << report.series;
+}
+
+}  // namespace REPRISE_ABI
+}  // namespace reprise
