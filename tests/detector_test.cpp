@@ -147,7 +147,7 @@ TEST_CASE("detector: a score is by definition the members' mean z, in units of t
 }
 
 TEST_CASE("detector: false alarms on an autoregressive series come about as often as named") {
-  constexpr int fits = 60, fresh = 6000;
+  constexpr int fits = 40, fresh = 2000;
   double seen = 0.0;
   for (int fit = 1; fit <= fits; ++fit) {
     const std::vector<double> all = autoregressive(800 + fresh, static_cast<std::uint64_t>(fit));

@@ -23,8 +23,9 @@ constexpr std::array methods{"detector", "nearest T=48", "nearest T=period", "PC
 using Results = std::array<double, methods.size()>;
 
 std::vector<double> points(const std::vector<double>& windows, Index length) {
-  return reprise::point_scores(reprise::WindowGrid(static_cast<Index>(windows.size()), length), windows,
-                               reprise::Aggregate::max);
+  return reprise::point_scores(
+      reprise::WindowGrid({.windows = static_cast<Index>(windows.size()), .length = length}), windows,
+      reprise::Aggregate::max);
 }
 
 Results judge(const Settings& settings) {

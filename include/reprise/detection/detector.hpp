@@ -264,7 +264,8 @@ class Detector {
 
   /// A point's error is the largest of the windows that hold it.
   static std::vector<double> points_of(const std::vector<double>& windows, Index length) {
-    return point_scores(WindowGrid(static_cast<Index>(windows.size()), length), windows, Aggregate::max);
+    return point_scores(WindowGrid({.windows = static_cast<Index>(windows.size()), .length = length}),
+                        windows, Aggregate::max);
   }
   static void add_z(const ErrorScale& scale, const std::vector<double>& points, std::vector<double>& sums) {
     for (std::size_t t = 0; t < sums.size(); ++t) sums[t] += scale.z(points[t]);
