@@ -1,6 +1,5 @@
 #include <doctest/doctest.h>
 
-#include <clocale>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -10,31 +9,12 @@
 #include <reprise/core/error.hpp>
 #include <reprise/core/text.hpp>
 
+#include "decimal_comma.hpp"
 #include "errors.hpp"
 
 using reprise::detail::fixed_text;
 using reprise::detail::number_text;
 using reprise::detail::shortest_by_trial;
-
-namespace {
-
-/// The locale of a country that writes a decimal comma, for the life of this object.
-class DecimalComma {
- public:
-  DecimalComma() : before_(std::setlocale(LC_ALL, nullptr)) {
-    for (const char* name :
-         {"de_DE.UTF-8", "de_DE.utf8", "de_DE", "fr_FR.UTF-8", "fr_FR.utf8", "pt_BR.UTF-8"}) {
-      if (std::setlocale(LC_ALL, name) != nullptr) return;
-    }
-    MESSAGE("no locale with a decimal comma is installed");
-  }
-  ~DecimalComma() { std::setlocale(LC_ALL, before_.c_str()); }
-
- private:
-  std::string before_;
-};
-
-}  // namespace
 
 TEST_CASE("text: a number has as few digits as tell it from any other") {
   CHECK(number_text(-1e-9) == "-1e-09");
@@ -83,7 +63,7 @@ TEST_CASE("text: a decimal comma in the locale changes nothing") {
   CHECK(reprise::detail::with_point("-1,5e-09") == "-1.5e-09");
   CHECK(reprise::detail::with_point("0\xD9\xAB"
                                     "25") == "0.25");
-  const DecimalComma comma;
+  const test::DecimalComma comma;
   CHECK(number_text(0.25) == "0.25");
   CHECK(shortest_by_trial(0.25) == "0.25");
   CHECK(number_text(0.25, 3) == "0.25");

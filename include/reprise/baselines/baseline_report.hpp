@@ -76,8 +76,8 @@ inline std::ostream& operator<<(std::ostream& out, const BaselineTable& table) {
     }
     out << '\n';
   }
-  return out << table.held_out_windows << " held-out normal windows, " << table.test_windows
-             << " test windows\n";
+  return out << std::to_string(table.held_out_windows) << " held-out normal windows, "
+             << std::to_string(table.test_windows) << " test windows\n";
 }
 
 namespace detail {

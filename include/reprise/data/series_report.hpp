@@ -6,6 +6,7 @@
 #include <limits>
 #include <ostream>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "../core/detail/statistics.hpp"
@@ -43,12 +44,12 @@ inline std::ostream& operator<<(std::ostream& out, const SeriesReport& report) {
   for (const Index feature : report.constant_features) {
     const bool is_zero = std::find(report.zero_features.begin(), report.zero_features.end(), feature) !=
                          report.zero_features.end();
-    out << "feature " << feature << (is_zero ? " is 0 throughout\n" : " is constant\n");
+    out << "feature " << std::to_string(feature) << (is_zero ? " is 0 throughout\n" : " is constant\n");
   }
-  if (report.suspect_values > 0) out << report.suspect_values << " suspect values:\n";
+  if (report.suspect_values > 0) out << std::to_string(report.suspect_values) << " suspect values:\n";
   for (const SeriesReport::Value& suspect : report.suspects) {
-    out << "  " << detail::number_text(suspect.value) << " at step " << suspect.step << ", feature "
-        << suspect.feature << '\n';
+    out << "  " << detail::number_text(suspect.value) << " at step " << std::to_string(suspect.step)
+        << ", feature " << std::to_string(suspect.feature) << '\n';
   }
   return out;
 }

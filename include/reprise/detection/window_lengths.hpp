@@ -48,7 +48,8 @@ struct WindowLengths {
 
 inline std::ostream& operator<<(std::ostream& out, const WindowLengths& choice) {
   out << "T = ";
-  for (std::size_t i = 0; i < choice.lengths.size(); ++i) out << (i > 0 ? ", " : "") << choice.lengths[i];
+  for (std::size_t i = 0; i < choice.lengths.size(); ++i)
+    out << (i > 0 ? ", " : "") << std::to_string(choice.lengths[i]);
   if (!choice.unexplained) return out;  // nothing was measured
   out << "; period " << (choice.period > 0 ? std::to_string(choice.period) : "none") << ", unexplained "
       << detail::number_text(*choice.unexplained, 2);

@@ -64,16 +64,17 @@ inline std::ostream& operator<<(std::ostream& out, const Explanation& explanatio
   const auto percent = [](double share) {
     return detail::number_text(std::round(share * 1000.0) / 10.0, 6) + " %";
   };
-  out << "window " << explanation.window << ": score " << detail::number_text(explanation.score, 6) << '\n';
+  out << "window " << std::to_string(explanation.window) << ": score "
+      << detail::number_text(explanation.score, 6) << '\n';
   if (explanation.feature_shares.size() > 1) {
     for (Index f = 0; f < explanation.feature_shares.size(); ++f) {
-      out << "  feature " << f << ": " << percent(explanation.feature_shares(f)) << '\n';
+      out << "  feature " << std::to_string(f) << ": " << percent(explanation.feature_shares(f)) << '\n';
     }
   }
   for (const Explanation::Value& value : explanation.largest(3)) {
-    out << "  step " << value.step << ", feature " << value.feature << ": observed "
-        << detail::number_text(value.observed, 6) << ", expected " << detail::number_text(value.expected, 6)
-        << " (" << percent(value.share) << ")\n";
+    out << "  step " << std::to_string(value.step) << ", feature " << std::to_string(value.feature)
+        << ": observed " << detail::number_text(value.observed, 6) << ", expected "
+        << detail::number_text(value.expected, 6) << " (" << percent(value.share) << ")\n";
   }
   return out;
 }

@@ -63,7 +63,8 @@ inline std::ostream& operator<<(std::ostream& out, const ThresholdTable& table) 
     }
     out << '\n';
   }
-  return out << table.scores << " scores, " << table.calibration_scores << " calibration scores\n";
+  return out << std::to_string(table.scores) << " scores, " << std::to_string(table.calibration_scores)
+             << " calibration scores\n";
 }
 
 /// The rules that a comparison has unless others are named.

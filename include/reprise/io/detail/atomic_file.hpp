@@ -10,6 +10,7 @@
 #ifdef _WIN32
 #include <io.h>
 #else
+#include <fcntl.h>
 #include <unistd.h>
 #endif
 
@@ -20,9 +21,10 @@ inline namespace REPRISE_ABI {
 namespace detail {
 
 /// A file that comes into being as a whole: what is written goes to a temporary file in the same directory,
-/// which `commit` brings to the disk and gives the name. Until then a file of that name stays as it is, and
-/// without a commit the temporary file is removed. Through a symbolic link, the file that it points to is
-/// replaced. Every call but the destructor throws `FileError` when the system reports a failure.
+/// which `commit` brings to the disk and gives the name, which it brings to the disk as well. Until then a
+/// file of that name stays as it is, and without a commit the temporary file is removed. Through a symbolic
+/// link, the file that it points to is replaced. Every call but the destructor throws `FileError` when the
+/// system reports a failure.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path) : target_(path), place_(path.string()) {
@@ -37,7 +39,8 @@ class AtomicFile {
       fail("a regular file or none yet", fs::is_directory(old) ? "a directory" : "something else");
     }
     // "x" never opens a file that exists: two programs that save at once do not write into each other's.
-    for (int number = 0; number < 100 && file_ == nullptr; ++number) {
+    // What programs left behind that ended in the middle of a save is passed over.
+    for (long number = 0; number < most_left_over && file_ == nullptr; ++number) {
       temporary_ = target_;
       temporary_ += ".tmp" + std::to_string(number);
       errno = 0;
@@ -71,6 +74,7 @@ class AtomicFile {
     std::filesystem::rename(temporary_, target_, error);
     if (error) fail("to replace it", error.message());
     committed_ = true;
+    if (!synchronize_folder()) fail_now("to bring its new name to the disk");
   }
 
  private:
@@ -89,6 +93,25 @@ class AtomicFile {
 #endif
   }
 
+  /// A new name is lost with the power unless its folder is on the disk too. True also where a system or a
+  /// file system cannot do that, or does not let this program.
+  bool synchronize_folder() const {
+#ifdef _WIN32
+    return true;
+#else
+    const std::filesystem::path folder = target_.parent_path();
+    const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return true;
+    errno = 0;
+    const bool failed = ::fsync(descriptor) != 0 && errno != EINVAL && errno != EBADF && errno != ENOTSUP;
+    const int reason = errno;
+    ::close(descriptor);
+    errno = reason;
+    return !failed;
+#endif
+  }
+
+  static constexpr long most_left_over = 1'000'000;
   std::filesystem::path target_;
   std::string place_;
   std::filesystem::path temporary_;

@@ -1,5 +1,11 @@
 #pragma once
 
+#include <locale.h>
+#ifdef __APPLE__
+#include <xlocale.h>
+#endif
+
+#include <new>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -34,6 +40,33 @@ inline std::string shown(const Json& value) {
   return shortened(value.dump(-1, ' ', true, Json::error_handler_t::replace));
 }
 
+/// While it lives, numbers have a decimal point in this thread, whatever the program's locale says: the
+/// parser reads what stands behind the point with `strtod`, and takes a point of several bytes for its first.
+class PlainNumbers {
+ public:
+  PlainNumbers() {
+#ifndef _WIN32
+    plain_ = ::newlocale(LC_NUMERIC_MASK, "C", nullptr);
+    if (plain_ == nullptr) throw std::bad_alloc();
+    before_ = ::uselocale(plain_);
+#endif
+  }
+  PlainNumbers(const PlainNumbers&) = delete;
+  PlainNumbers& operator=(const PlainNumbers&) = delete;
+  ~PlainNumbers() {
+#ifndef _WIN32
+    ::uselocale(before_);
+    ::freelocale(plain_);
+#endif
+  }
+
+#ifndef _WIN32
+ private:
+  locale_t plain_;
+  locale_t before_;
+#endif
+};
+
 /// JSON as the parser reads it, and beyond that: no name twice in an object (the parser would keep the last),
 /// no deep nesting, nothing behind a null character (where the parser would stop).
 inline Json parse_json(const std::string& text, const std::string& place) {
@@ -51,6 +84,7 @@ inline Json parse_json(const std::string& text, const std::string& place) {
     }
     return true;
   };
+  const PlainNumbers plain;
   try {
     return Json::parse(text, watch);
   } catch (const Json::exception& error) {
