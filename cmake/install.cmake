@@ -17,6 +17,7 @@ configure_package_config_file(cmake/reprise-config.cmake.in "${PROJECT_BINARY_DI
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/reprise-config-version.cmake"
                                  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/reprise-config.cmake" "${PROJECT_BINARY_DIR}/reprise-config-version.cmake"
+              cmake/reprise-build-type.cmake
         DESTINATION "${package_dir}")
 
 # The prefix is worked out from where the file lies, so that the installed tree can be moved.
@@ -29,4 +30,5 @@ Requires: eigen3 >= 3.4
 Cflags: -I\${prefix}/${CMAKE_INSTALL_INCLUDEDIR} -pthread
 Libs: -pthread
 ")
+install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/reprise")
 install(FILES "${PROJECT_BINARY_DIR}/reprise.pc" DESTINATION "${CMAKE_INSTALL_DATADIR}/pkgconfig")

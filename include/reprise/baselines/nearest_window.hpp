@@ -1,6 +1,5 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -10,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/detail/eigen.hpp"
 #include "../core/sequences.hpp"
 #include "../core/windows.hpp"
 #include "flat_windows.hpp"

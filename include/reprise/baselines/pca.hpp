@@ -1,11 +1,11 @@
 #pragma once
 
-#include <Eigen/Core>
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <string>
 
+#include "../core/detail/eigen.hpp"
+#include "../core/detail/eigen_eigenvalues.hpp"
 #include "../core/sequences.hpp"
 #include "../core/windows.hpp"
 #include "flat_windows.hpp"

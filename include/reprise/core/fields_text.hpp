@@ -22,7 +22,8 @@ class TextWriter : public FieldWriter {
   void end_array() override { end("]"); }
   void begin_object(std::string_view kind) override { begin(std::string(kind) + "{"); }
   void member(const char* name) override {
-    put("." + std::string(name) + " = ");
+    // Not "." + std::string(name), of which g++ 12 warns where it is optimised (GCC bug 105651).
+    put(std::string(".").append(name).append(" = "));
     is_first_ = true;
   }
   void end_object() override { end("}"); }

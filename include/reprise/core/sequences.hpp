@@ -1,9 +1,9 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <string>
 #include <type_traits>
 
+#include "detail/eigen.hpp"
 #include "error.hpp"
 #include "version.hpp"
 

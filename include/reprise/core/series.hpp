@@ -1,6 +1,5 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -10,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "detail/eigen.hpp"
 #include "sequences.hpp"
 
 // The one way in which the library reads a series. A series is

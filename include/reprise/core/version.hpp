@@ -1,7 +1,8 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <cstddef>
+
+#include "detail/eigen.hpp"
 
 #define REPRISE_VERSION_MAJOR 0
 #define REPRISE_VERSION_MINOR 1

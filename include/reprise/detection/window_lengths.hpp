@@ -1,6 +1,5 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "../baselines/pca.hpp"
+#include "../core/detail/eigen.hpp"
 #include "../core/sequences.hpp"
 #include "../core/series.hpp"
 #include "../core/windows.hpp"

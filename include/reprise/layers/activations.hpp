@@ -1,6 +1,5 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <array>
 #include <concepts>
 #include <string>
@@ -8,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "../core/detail/eigen.hpp"
 #include "../core/detail/memory.hpp"
 #include "../core/error.hpp"
 #include "custom_activation.hpp"

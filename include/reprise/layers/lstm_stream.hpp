@@ -108,7 +108,7 @@ class LstmStream {
   REPRISE_DETAIL_INLINE void preactivations(Index first, const Scalar* h, const Scalar* x, Use use) const {
     constexpr Index width = 4 * count;
     constexpr Index turns = count == 1 ? 2 : 1;  // so that an addition need not wait for the one before
-    Lanes z[turns][width] = {};
+    Lanes z[std::size_t{turns}][std::size_t{width}] = {};
 #pragma GCC unroll 8
     for (Index g = 0; g < width; ++g) z[0][g] = detail::load_lanes(bias_.data() + (first * 4 + g) * lanes);
     const Scalar* weights = weights_.data() + first * (Units + Inputs) * 4 * lanes;

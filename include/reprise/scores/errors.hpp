@@ -1,9 +1,9 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <cmath>
 #include <vector>
 
+#include "../core/detail/eigen.hpp"
 #include "../core/sequences.hpp"
 #include "detail/window_source.hpp"
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -9,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "../core/detail/eigen.hpp"
 #include "../core/sequences.hpp"
 #include "../core/text.hpp"
 #include "detail/window_source.hpp"

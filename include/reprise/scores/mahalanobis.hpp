@@ -1,11 +1,11 @@
 #pragma once
 
-#include <Eigen/Cholesky>
-#include <Eigen/Core>
 #include <cmath>
 #include <string>
 #include <vector>
 
+#include "../core/detail/eigen.hpp"
+#include "../core/detail/eigen_cholesky.hpp"
 #include "../core/fields.hpp"
 #include "../core/sequences.hpp"
 #include "chi_square.hpp"

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <cstddef>
 #include <span>
 #include <vector>
 
+#include "../core/detail/eigen.hpp"
 #include "../core/sequences.hpp"
 #include "aggregate.hpp"
 #include "detail/point_folds.hpp"

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -8,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "../core/detail/eigen.hpp"
 #include "../core/fields.hpp"
 #include "../core/sequences.hpp"
 #include "spot.hpp"

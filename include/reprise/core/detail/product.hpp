@@ -158,7 +158,7 @@ REPRISE_DETAIL_INLINE inline void multiply_tile(Scalar* result, Index stride, St
   constexpr Index lanes = lane_count<Scalar>;
   constexpr int turns = vectors * cols >= 8 ? 1 : vectors * cols >= 4 ? 2 : 4;
   constexpr bool fetches = large && cols == tile_cols;
-  Lanes<Scalar> sum[turns][cols][vectors] = {};
+  Lanes<Scalar> sum[std::size_t{turns}][std::size_t{cols}][std::size_t{vectors}] = {};
   if (fetches && stretches[0].ahead != nullptr && start.data == result) {  // the next tile of the result
 #pragma GCC unroll 8
     for (int c = 0; c < cols; ++c) {
@@ -179,7 +179,7 @@ REPRISE_DETAIL_INLINE inline void multiply_tile(Scalar* result, Index stride, St
     const Scalar* right = stretch.right + col * (large ? stretch.right_tile : stretch.right_column);
     const Index step = large && stretch.right_step == 0 ? cols : stretch.right_step;
     const auto add = [&](int turn) REPRISE_DETAIL_INLINE {
-      Lanes<Scalar> value[cols];
+      Lanes<Scalar> value[std::size_t{cols}];
 #pragma GCC unroll 8
       for (int c = 0; c < cols; ++c) value[c] = same_in_all(right[c * stretch.right_column]);
 #pragma GCC unroll 8
@@ -325,7 +325,7 @@ void multiply_packed(Scalar* result, Index stride, Index rows, Index cols, Start
 /// result += the `count` columns of a matrix, each times its factor.
 template <int count, typename Scalar>
 void add_multiples(Scalar* result, Index rows, const Scalar* columns, Index stride, const Scalar* factors) {
-  Lanes<Scalar> factor[count];
+  Lanes<Scalar> factor[std::size_t{count}];
 #pragma GCC unroll 16
   for (int c = 0; c < count; ++c) factor[c] = same_in_all(factors[c]);
   for_lanes<Scalar>(rows, [&](auto at, Index i) REPRISE_DETAIL_INLINE {

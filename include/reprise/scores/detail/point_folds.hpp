@@ -1,12 +1,12 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cstddef>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "../../core/detail/eigen.hpp"
 #include "../../core/detail/statistics.hpp"
 #include "../../core/sequences.hpp"
 #include "../aggregate.hpp"

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <span>
 
+#include "../../core/detail/eigen.hpp"
 #include "../../core/sequences.hpp"
 #include "../generalized_pareto.hpp"
 

@@ -1,0 +1,21 @@
+# Passes if a project that sets no build type is told so, however it comes to the library, and no other project is.
+set(ENV{CXXFLAGS} "")
+set(ENV{CMAKE_BUILD_TYPE} "")
+function(check_configure told)
+  file(REMOVE_RECURSE "${binary_dir}")
+  execute_process(COMMAND ${CMAKE_COMMAND} -S "${project}" -B "${binary_dir}" ${options} ${ARGN}
+                  OUTPUT_QUIET ERROR_VARIABLE errors COMMAND_ERROR_IS_FATAL ANY)
+  string(FIND "${errors}" "no CMAKE_BUILD_TYPE is set" place)
+  if(told AND place EQUAL -1)
+    message(FATAL_ERROR "not told of the build type: ${ARGN}\n${errors}")
+  elseif(NOT told AND NOT place EQUAL -1)
+    message(FATAL_ERROR "told of the build type: ${ARGN}\n${errors}")
+  endif()
+endfunction()
+
+check_configure(TRUE "-DREPRISE_SOURCE_DIR=${source_dir}")
+check_configure(TRUE "-DREPRISE_SOURCE_DIR=${source_dir}" -DFETCH_CONTENT=ON)
+check_configure(TRUE "-DCMAKE_PREFIX_PATH=${prefix}")
+check_configure(FALSE "-DREPRISE_SOURCE_DIR=${source_dir}" -DCMAKE_BUILD_TYPE=Release)
+check_configure(FALSE "-DCMAKE_PREFIX_PATH=${prefix}" -DCMAKE_BUILD_TYPE=None)
+check_configure(FALSE "-DCMAKE_PREFIX_PATH=${prefix}" "-DCMAKE_CXX_FLAGS=-Wall -O2")
