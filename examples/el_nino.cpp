@@ -1,5 +1,6 @@
 // An LSTM autoencoder learns what a year of sea temperatures off Peru looks like from 1950 to 1979, and then
-// finds the years from 1980 to 2010 that look different: the great El Niños of 1982-83 and 1997-98.
+// finds the years from 1980 to 2010 that look different: the great El Niños of 1982-83 and 1997-98 far above
+// all others, and a few weaker events.
 
 #define CSV_IO_NO_THREAD  // 61 lines need none
 #if defined(__GNUC__) && !defined(__clang__)
@@ -152,7 +153,7 @@ set label 1 'Score of the month (mean squared error, logarithmic)'
 plot 'el_nino_events.dat' using 3:(1):1:2:(1e-9):(1e9) with boxxyerror lc rgb shade title 'event', \
      'el_nino.dat' using 1:4 with lines lc rgb '#1f6fb4' lw 1.6 title 'score', \
      '' using 1:5 with lines dt 2 lc rgb '#c03020' title 'threshold', \
-     'el_nino_events.dat' every ::0::7 using 3:(score_max * 1.7):4 with labels notitle
+     'el_nino_events.dat' using 3:(score_max * 1.7):4 with labels notitle
 )";
 
 // Writes el_nino.dat, el_nino_events.dat and el_nino.gp into the output directory and has gnuplot draw them.
@@ -255,18 +256,19 @@ void run(const Options& options) {
                    [](const auto& a, const auto& b) { return a.score > b.score; });
 
   std::printf(
-      "\nThe strongest events, above the threshold %.4f (the highest score of a month from 1950 to 1979):\n\n"
+      "\n%zu events above the threshold %.4f (the highest score of a month from 1950 to 1979), the strongest "
+      "first:\n\n"
       "   strength   above the threshold    at least half its strength\n",
-      scorer.threshold());
-  for (std::size_t i = 0; i < std::min<std::size_t>(events.size(), 8); ++i) {
-    const auto& event = events[i];
+      events.size(), scorer.threshold());
+  for (const auto& event : events) {
     const Core core = core_of(event, verdicts);
     std::printf("   %8.4f   %s to %s     %s to %s\n", event.score, temperatures.date(event.start).c_str(),
                 temperatures.date(event.end - 1).c_str(), temperatures.date(core.start).c_str(),
                 temperatures.date(core.end - 1).c_str());
   }
   std::printf(
-      "\nThe score of a month is the mean squared error of the up to twelve windows of a year that hold the\n"
+      "\nThe picture shades these events and names the years of at least half their strength.\n"
+      "The score of a month is the mean squared error of the up to twelve windows of a year that hold the\n"
       "month, in squared standard deviations of 1950 to 1979. It says how unlike the years of training they "
       "are:\n"
       "too warm, too cold, or a season at another time. It does not say why, and it is no probability. Since "
