@@ -234,7 +234,9 @@ void run(const Options& options) {
               .batch_size = 32,
               .validation_data = validation,
               .optimizer = reprise::Adam{.learning_rate = 1e-2},
-              .callbacks = {reprise::ProgressBar{}, reprise::EarlyStopping{.patience = 40, .warm_up = 150}},
+              .callbacks = {reprise::ProgressBar{},
+                            reprise::EarlyStopping{
+                                .patience = 40, .start_from_epoch = 150, .restore_best_weights = true}},
               .seed = options.seed});
   std::printf("%zu epochs, validation loss %.4f\n", history.loss.size(), model.evaluate(validation));
 

@@ -183,7 +183,9 @@ TEST_CASE_TEMPLATE("no allocation in a fit after its first epoch", Scalar, float
                            .sample_weights = std::vector<double>(180, 0.5),
                            .optimizer = reprise::Adam{.clip = reprise::GlobalClipNorm{0.1}},
                            .threads = threads};
-        options.callbacks = {Reader{&counts, &used}, reprise::EarlyStopping{}, reprise::ReduceOnPlateau{}};
+        options.callbacks = {Reader{&counts, &used},
+                             reprise::EarlyStopping{.patience = 10, .restore_best_weights = true},
+                             reprise::ReduceLROnPlateau{}};
         const long all = allocations_of([&] { model.fit(windows, options); });
         CHECK(all > 0);
         REQUIRE(used == 18);  // three batches an epoch, the last one short

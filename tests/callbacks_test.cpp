@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <sstream>
@@ -17,6 +18,7 @@
 #include "temporary_directory.hpp"
 #include "training.hpp"
 
+using reprise::Adam;
 using reprise::Autoencoder;
 using reprise::Callback;
 using reprise::CsvLog;
@@ -25,7 +27,7 @@ using reprise::FitOptions;
 using reprise::History;
 using reprise::Index;
 using reprise::ProgressBar;
-using reprise::ReduceOnPlateau;
+using reprise::ReduceLROnPlateau;
 using reprise::Sgd;
 using reprise::TrainingEvent;
 using reprise::TrainingStage;
@@ -57,7 +59,7 @@ std::string early_stopping(EarlyStopping stopping, const std::vector<double>& lo
 }
 
 /// The learning rates after each of these losses.
-std::vector<double> reduced_rates(ReduceOnPlateau reduce, double rate, const std::vector<double>& losses) {
+std::vector<double> reduced_rates(ReduceLROnPlateau reduce, double rate, const std::vector<double>& losses) {
   std::vector<double> rates;
   Index epoch = 0;
   for (const double loss : losses) {
@@ -251,15 +253,20 @@ TEST_CASE("callbacks: an exception ends the training and leaves the model usable
   }
 }
 
-TEST_CASE("EarlyStopping: patience, min_delta and warm-up") {
-  CHECK(early_stopping({.patience = 2}, {5, 4, 4, 3, 3.5, 3}) == "KK.K.S");
-  CHECK(early_stopping({.patience = 1}, {5, 4, 4}) == "KKS");
-  CHECK(early_stopping({.patience = 3}, {5, 6, 6, 4, 6, 6, 6}) == "K..K..S");
+TEST_CASE("EarlyStopping: patience, min_delta and start_from_epoch") {
+  const auto asked = [](EarlyStopping stopping, const std::vector<double>& losses) {
+    stopping.restore_best_weights = true;
+    return early_stopping(stopping, losses);
+  };
+  CHECK(asked({.patience = 2}, {5, 4, 4, 3, 3.5, 3}) == "KK.K.S");
+  CHECK(asked({.patience = 1}, {5, 4, 4}) == "KKS");
+  CHECK(asked({.patience = 3}, {5, 6, 6, 4, 6, 6, 6}) == "K..K..S");
+  CHECK(asked({}, {5, 4, 4}) == "KKS");
   // An improvement of just min_delta is none; the best stays what it was.
-  CHECK(early_stopping({.patience = 3, .min_delta = 1}, {5, 4, 3.5, 3.4, 4}) == "K.K..");
-  CHECK(early_stopping({.patience = 2, .min_delta = 1}, {5, 4.5, 4.2}) == "K.S");
-  CHECK(early_stopping({.patience = 2, .warm_up = 3}, {1, 1, 1, 5, 5, 5}) == "...K.S");
-  CHECK(early_stopping({.patience = 2, .restore_best_weights = false}, {5, 4, 4, 4}) == "...S");
+  CHECK(asked({.patience = 3, .min_delta = 1}, {5, 4, 3.5, 3.4, 4}) == "K.K..");
+  CHECK(asked({.patience = 2, .min_delta = 1}, {5, 4.5, 4.2}) == "K.S");
+  CHECK(asked({.patience = 2, .start_from_epoch = 3}, {1, 1, 1, 5, 5, 5}) == "...K.S");
+  CHECK(early_stopping({.patience = 2}, {5, 4, 4, 4}) == "...S");
   // The validation loss counts where there is one.
   EarlyStopping stopping{.patience = 1};
   for (const double validation_loss : {2.0, 3.0}) {
@@ -275,11 +282,13 @@ TEST_CASE("EarlyStopping: the best weights are put back") {
   const Snapshots snapshots{.model = &model};
   History history;
   SUBCASE("when it stops") {
-    history = model.fit(ones, passing_by(1000, {snapshots, EarlyStopping{.patience = 7}}));
+    history = model.fit(
+        ones, passing_by(1000, {snapshots, EarlyStopping{.patience = 7, .restore_best_weights = true}}));
     CHECK(history.loss.size() == best_of(history.validation_loss) + 1 + 7);
   }
   SUBCASE("when the training ends without it") {
-    history = model.fit(ones, passing_by(60, {snapshots, EarlyStopping{.patience = 1000}}));
+    history = model.fit(
+        ones, passing_by(60, {snapshots, EarlyStopping{.patience = 1000, .restore_best_weights = true}}));
     CHECK(history.loss.size() == 60);
   }
   const std::size_t best = best_of(history.validation_loss);
@@ -289,9 +298,9 @@ TEST_CASE("EarlyStopping: the best weights are put back") {
   CHECK(model.evaluate(halves) == doctest::Approx(history.validation_loss[best]));
 }
 
-TEST_CASE("EarlyStopping: without restoring, and before the warm-up is over, the last weights stay") {
+TEST_CASE("EarlyStopping: without restoring, and before start_from_epoch, the last weights stay") {
   for (const EarlyStopping& stopping :
-       {EarlyStopping{.patience = 7, .restore_best_weights = false}, EarlyStopping{.warm_up = 60}}) {
+       {EarlyStopping{.patience = 7}, EarlyStopping{.start_from_epoch = 60, .restore_best_weights = true}}) {
     Autoencoder<float> model(test::small_model(4));
     const Snapshots snapshots{.model = &model};
     model.fit(ones, passing_by(60, {snapshots, stopping}));
@@ -301,9 +310,9 @@ TEST_CASE("EarlyStopping: without restoring, and before the warm-up is over, the
 }
 
 TEST_CASE("EarlyStopping: two keep separate copies, and the later one has the last word") {
-  const EarlyStopping first_epoch{.patience = 1000,
-                                  .min_delta = 1e9};  // only the first is better than nothing
-  const EarlyStopping best_epoch{.patience = 1000};
+  // Only the first epoch is better than nothing.
+  const EarlyStopping first_epoch{.patience = 1000, .min_delta = 1e9, .restore_best_weights = true};
+  const EarlyStopping best_epoch{.patience = 1000, .restore_best_weights = true};
   for (const bool best_last : {true, false}) {
     CAPTURE(best_last);
     Autoencoder<float> model(test::small_model(4));
@@ -318,15 +327,67 @@ TEST_CASE("EarlyStopping: two keep separate copies, and the later one has the la
 
 TEST_CASE("EarlyStopping: the same options serve two fits") {
   Autoencoder<float> model(test::small_model(4));
-  const FitOptions options = passing_by(1000, {EarlyStopping{.patience = 3}});
+  const FitOptions options = passing_by(1000, {EarlyStopping{.patience = 3, .restore_best_weights = true}});
   const std::size_t first = model.fit(ones, options).loss.size();
   CHECK(first > 4);
   // The second begins at the best weights: each epoch is worse than the one before, beginning with the first.
   CHECK(model.fit(ones, options).loss.size() == 4);
 }
 
-TEST_CASE("ReduceOnPlateau: factor, patience, min_delta, cooldown and the least rate") {
-  const auto check = [](const ReduceOnPlateau& reduce, const std::vector<double>& losses,
+TEST_CASE("callbacks: names and defaults are Keras's") {
+  const auto [patience, min_delta, start_from_epoch, restore_best_weights, best, waited] = EarlyStopping{};
+  CHECK(patience == 0);
+  CHECK(min_delta == 0.0);
+  CHECK(start_from_epoch == 0);
+  CHECK_FALSE(restore_best_weights);
+  const ReduceLROnPlateau reduce{
+      .factor = 0.1, .patience = 10, .min_delta = 1e-4, .cooldown = 0, .min_lr = 0};
+  const ReduceLROnPlateau without;
+  CHECK(without.factor == reduce.factor);
+  CHECK(without.patience == reduce.patience);
+  CHECK(without.min_delta == reduce.min_delta);
+  CHECK(without.cooldown == reduce.cooldown);
+  CHECK(without.min_lr == reduce.min_lr);
+}
+
+TEST_CASE("callbacks: handed in by reference, they start anew with each fit") {
+  // Losses get worse: what the first fit found best would stay the best.
+  const auto fit = [](const std::vector<Callback>& callbacks) {
+    Autoencoder<float> model(test::small_model(4));
+    model.fit(ones, {.epochs = 30, .optimizer = Adam{.learning_rate = 0.02}});
+    FitOptions options{.epochs = 6, .optimizer = Sgd{.learning_rate = 1e-9}};
+    options.callbacks = callbacks;
+    return model.fit(ones, options);
+  };
+  SUBCASE("EarlyStopping") {
+    EarlyStopping stopping{.patience = 3};
+    stopping.best_ = -1.0;
+    stopping.waited_ = 2;
+    // The very first epoch is the best of this fit; nothing gets better.
+    CHECK(fit({std::ref(stopping)}).loss.size() == fit({EarlyStopping{.patience = 3}}).loss.size());
+    CHECK(stopping.best_ > 0.0);  // there to be read
+  }
+  SUBCASE("ReduceLROnPlateau") {
+    ReduceLROnPlateau reduce{.factor = 0.5, .patience = 2};
+    const std::vector<double> first = fit({std::ref(reduce)}).learning_rate;
+    CHECK(first == fit({std::ref(reduce)}).learning_rate);
+    reduce.best_ = -1.0;
+    reduce.resting_ = 2;
+    CHECK(first == fit({std::ref(reduce)}).learning_rate);
+    CHECK(first.back() < first.front());
+  }
+  SUBCASE("ProgressBar") {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
+    REQUIRE(file);
+    ProgressBar bar{.always = true, .stream = file.get()};
+    bar.validation_loss_ = 0.25;  // of a fit before
+    fit({std::ref(bar)});
+    CHECK_FALSE(contains(text_of(file.get()), "validation"));
+  }
+}
+
+TEST_CASE("ReduceLROnPlateau: factor, patience, min_delta, cooldown and the least rate") {
+  const auto check = [](const ReduceLROnPlateau& reduce, const std::vector<double>& losses,
                         const std::vector<double>& expected) {
     const std::vector<double> rates = reduced_rates(reduce, 1.0, losses);
     REQUIRE(rates.size() == expected.size());
@@ -339,14 +400,13 @@ TEST_CASE("ReduceOnPlateau: factor, patience, min_delta, cooldown and the least 
   check({.factor = 0.1, .patience = 1, .min_delta = 1}, {5, 4, 3.9, 3.5}, {1, .1, .1, .01});
   // After a reduction two epochs do not count; the third is the first of a new patience of one.
   check({.factor = 0.5, .patience = 1, .cooldown = 2}, {5, 5, 5, 5, 5, 5}, {1, .5, .5, .25, .25, .125});
-  check({.factor = 0.1, .patience = 1, .min_learning_rate = 0.05}, {5, 5, 5, 5}, {1, .1, .05, .05});
-  CHECK(ReduceOnPlateau{}.patience == 10);
+  check({.factor = 0.1, .patience = 1, .min_lr = 0.05}, {5, 5, 5, 5}, {1, .1, .05, .05});
 }
 
-TEST_CASE("ReduceOnPlateau: in a training") {
+TEST_CASE("ReduceLROnPlateau: in a training") {
   Autoencoder<float> model(test::small_model(4));
   FitOptions options{.epochs = 6, .optimizer = Sgd{.learning_rate = 1e-9}};  // nothing gets better
-  options.callbacks = {ReduceOnPlateau{.factor = 0.5, .patience = 2}};
+  options.callbacks = {ReduceLROnPlateau{.factor = 0.5, .patience = 2}};
   const History history = model.fit(ones, options);
   const std::vector<double> expected = {1e-9, 1e-9, 1e-9, .5e-9, .5e-9, .25e-9};
   REQUIRE(history.learning_rate.size() == 6);
@@ -360,15 +420,20 @@ TEST_CASE("callbacks: options that cannot be are refused by name") {
   };
   const double not_a_number = std::numeric_limits<double>::quiet_NaN();
   for (const double factor : {0.0, 1.0, -0.5, not_a_number}) {
-    CHECK(contains(message(ReduceOnPlateau{.factor = factor}),
-                   "ReduceOnPlateau: expected a factor between 0 and 1"));
+    CHECK(contains(message(ReduceLROnPlateau{.factor = factor}),
+                   "ReduceLROnPlateau: expected a factor between 0 and 1"));
   }
-  CHECK(
-      contains(message(ReduceOnPlateau{.patience = -1}), "ReduceOnPlateau: expected patience >= 0, got -1"));
-  CHECK(
-      contains(message(ReduceOnPlateau{.cooldown = -1}), "ReduceOnPlateau: expected cooldown >= 0, got -1"));
+  CHECK(contains(message(ReduceLROnPlateau{.patience = -1}),
+                 "ReduceLROnPlateau: expected patience >= 0, got -1"));
+  CHECK(contains(message(ReduceLROnPlateau{.cooldown = -1}),
+                 "ReduceLROnPlateau: expected cooldown >= 0, got -1"));
   CHECK(contains(message(EarlyStopping{.patience = -1}), "EarlyStopping: expected patience >= 0, got -1"));
-  CHECK(contains(message(EarlyStopping{.warm_up = -2}), "EarlyStopping: expected warm_up >= 0, got -2"));
+  CHECK(contains(message(ReduceLROnPlateau{.min_delta = not_a_number}),
+                 "ReduceLROnPlateau: expected min_delta >= 0, got nan"));
+  CHECK(contains(message(ReduceLROnPlateau{.min_lr = -1}), "ReduceLROnPlateau: expected min_lr >= 0"));
+  CHECK(contains(message(EarlyStopping{.min_delta = -1}), "EarlyStopping: expected min_delta >= 0, got -1"));
+  CHECK(contains(message(EarlyStopping{.start_from_epoch = -2}),
+                 "EarlyStopping: expected start_from_epoch >= 0, got -2"));
 }
 
 TEST_CASE("CsvLog: a line an epoch") {

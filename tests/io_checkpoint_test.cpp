@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <functional>
 #include <reprise/io/checkpoint.hpp>
 #include <reprise/io/safetensors.hpp>
 #include <reprise/models/autoencoder.hpp>
@@ -90,6 +91,16 @@ TEST_CASE("checkpoint: the best by validation loss, or by the loss") {
   CHECK(!load<Autoencoder<double>>(directory / "lowest").training_state().optimizer);
   CHECK(load<Autoencoder<double>>(directory / "last").weights() == model.weights());
   CHECK(directory.files() == 3);
+}
+
+TEST_CASE("checkpoint: handed in by reference, it starts anew with each fit") {
+  const Directory directory;
+  ModelCheckpoint checkpoint{.path = (directory / "best").string(), .save_best_only = true};
+  checkpoint.best_ = -1.0;  // of a fit before
+  Autoencoder<double> model(some_layers());
+  const History history = model.fit(some_windows(), {.epochs = 2, .callbacks = {std::ref(checkpoint)}});
+  CHECK(directory.files() == 1);
+  CHECK(checkpoint.best_ == std::min(history.loss[0], history.loss[1]));
 }
 
 TEST_CASE("checkpoint: what cannot be is refused") {

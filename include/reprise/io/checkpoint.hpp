@@ -23,6 +23,10 @@ enum class Monitor {
 /// whole, never left half written. Throws `FileError` when a file cannot be written, and `Error` when what is
 /// trained is no model that can be saved.
 ///
+/// Keras calls `path` `filepath`, counts `every` as `save_freq` (in epochs or in batches), and can save the
+/// weights alone; without validation data, where the loss is watched here, it only warns. Each fit begins
+/// without a best loss; Keras's goes on with that of the fit before.
+///
 ///     model.fit(windows, {.epochs = 100, .callbacks = {ModelCheckpoint{.path = "best.safetensors",
 ///                                                                      .save_best_only = true}}});
 struct ModelCheckpoint {
@@ -41,6 +45,7 @@ struct ModelCheckpoint {
     if (event.stage == TrainingStage::begin) {
       if (path.empty()) detail::fail("ModelCheckpoint", "a path", "none");
       detail::require_positive(every, "ModelCheckpoint", "every");
+      best_ = std::numeric_limits<double>::infinity();
     }
     if (event.stage != TrainingStage::epoch_end || event.epoch % every != 0) return;
     const double loss = monitor == Monitor::loss ? event.loss : event.validation_loss.value_or(event.loss);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "../core/error.hpp"
+#include "../optimizers/convention.hpp"
 #include "events.hpp"
 
 namespace reprise {
@@ -20,24 +21,31 @@ inline void require_count(Index value, const Text& place, const char* what) {
 
 }  // namespace detail
 
-/// Stops when the validation loss (the loss, where there is no validation data) has not improved for
-/// `patience` epochs, and at the end puts back the weights of the best epoch.
+/// Stops when the validation loss has not improved for `patience` epochs, and with `restore_best_weights`
+/// puts back the weights of the best epoch at the end. Names and defaults are Keras's; without validation
+/// data, where Keras only warns, the loss is watched.
 struct EarlyStopping {
-  Index patience = 10;
+  /// Epochs without an improvement after which the training stops; at 0, the first one.
+  Index patience = 0;
   /// An improvement is a loss lower than the best by more than this.
   double min_delta = 0.0;
   /// Epochs before anything is watched: the first plateau of an LSTM is often not the last. A fit that is no
   /// longer than this keeps its last weights.
-  Index warm_up = 0;
-  bool restore_best_weights = true;
+  Index start_from_epoch = 0;
+  /// Also where the training ends without this callback. As in Keras, moments and counters of the optimizer
+  /// stay those of the last epoch.
+  bool restore_best_weights = false;
 
   void operator()(TrainingEvent& event) {
     if (event.stage == TrainingStage::begin) {
       detail::require_count(patience, "EarlyStopping", "patience");
-      detail::require_count(warm_up, "EarlyStopping", "warm_up");
+      detail::require_count(start_from_epoch, "EarlyStopping", "start_from_epoch");
+      detail::require_not_negative(min_delta, "EarlyStopping", "min_delta");
+      best_ = std::numeric_limits<double>::infinity();
+      waited_ = 0;
     }
     if (event.stage == TrainingStage::end && restore_best_weights) event.restore_kept_weights();
-    if (event.stage != TrainingStage::epoch_end || event.epoch <= warm_up) return;
+    if (event.stage != TrainingStage::epoch_end || event.epoch <= start_from_epoch) return;
     const double loss = event.validation_loss.value_or(event.loss);
     if (loss < best_ - min_delta) {
       best_ = loss;
@@ -52,23 +60,31 @@ struct EarlyStopping {
   Index waited_ = 0;
 };
 
-/// Multiplies the learning rate by `factor` when the validation loss (or the loss) has not improved for
-/// `patience` epochs.
-struct ReduceOnPlateau {
+/// Multiplies the learning rate by `factor` when the validation loss has not improved for `patience` epochs.
+/// Names and defaults are Keras's; without validation data, where Keras only warns, the loss is watched. The
+/// rate may come from a schedule, which Keras refuses.
+struct ReduceLROnPlateau {
+  /// Between 0 and 1.
   double factor = 0.1;
   Index patience = 10;
+  /// An improvement is a loss lower than the best by more than this.
   double min_delta = 1e-4;
   /// Epochs after a reduction in which nothing is counted.
   Index cooldown = 0;
-  double min_learning_rate = 0.0;
+  /// The rate is not reduced below this.
+  double min_lr = 0.0;
 
   void operator()(TrainingEvent& event) {
     if (event.stage == TrainingStage::begin) {
       if (!(factor > 0.0 && factor < 1.0)) {
-        detail::fail("ReduceOnPlateau", "a factor between 0 and 1", {factor});
+        detail::fail("ReduceLROnPlateau", "a factor between 0 and 1", {factor});
       }
-      detail::require_count(patience, "ReduceOnPlateau", "patience");
-      detail::require_count(cooldown, "ReduceOnPlateau", "cooldown");
+      detail::require_count(patience, "ReduceLROnPlateau", "patience");
+      detail::require_count(cooldown, "ReduceLROnPlateau", "cooldown");
+      detail::require_not_negative(min_delta, "ReduceLROnPlateau", "min_delta");
+      detail::require_not_negative(min_lr, "ReduceLROnPlateau", "min_lr");
+      best_ = std::numeric_limits<double>::infinity();
+      waited_ = resting_ = 0;
     }
     if (event.stage != TrainingStage::epoch_end) return;
     const double loss = event.validation_loss.value_or(event.loss);
@@ -79,8 +95,8 @@ struct ReduceOnPlateau {
     if (loss < best_ - min_delta) {
       best_ = loss;
       waited_ = 0;
-    } else if (resting_ == 0 && ++waited_ >= patience && event.learning_rate > min_learning_rate) {
-      event.scale_learning_rate(std::max(factor, min_learning_rate / event.learning_rate));
+    } else if (resting_ == 0 && ++waited_ >= patience && event.learning_rate > min_lr) {
+      event.scale_learning_rate(std::max(factor, min_lr / event.learning_rate));
       resting_ = cooldown;
       waited_ = 0;
     }
@@ -90,9 +106,12 @@ struct ReduceOnPlateau {
   Index waited_ = 0;
   Index resting_ = 0;
 };
+/// Its name in release 0.1.
+using ReduceOnPlateau = ReduceLROnPlateau;
 
 /// Writes a line an epoch: epoch, loss, validation_loss, learning_rate. Replaces an older file; throws
-/// `FileError` when it cannot be written.
+/// `FileError` when it cannot be written. Keras's `CSVLogger` is alike, but counts epochs from 0, names the
+/// columns after its metrics and sorts them, and can append.
 struct CsvLog {
   std::string path{};
 

@@ -111,7 +111,8 @@ struct TrainingEvent {
 };
 
 /// Anything copyable that can be called with an event. `fit` works on copies, so a callback's state starts
-/// anew with each fit.
+/// anew with each fit. One handed in by `std::ref` keeps its state, to be read afterwards; those of this
+/// library start anew at `begin` all the same.
 using Callback = std::function<void(TrainingEvent&)>;
 
 }  // namespace REPRISE_ABI

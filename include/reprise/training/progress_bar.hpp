@@ -26,6 +26,7 @@ struct ProgressBar {
     using Clock = std::chrono::steady_clock;
     if (event.stage == TrainingStage::begin) {
       visible_ = always || is_terminal(stream);
+      validation_loss_.reset();
       started_ = shown_ = Clock::now();
     }
     if (!visible_) return;
