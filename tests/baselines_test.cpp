@@ -230,15 +230,17 @@ TEST_CASE("baselines: wrong use") {
   CHECK(contains(
       error_of([&] { nearest.scores(windows_of(50, 2, {.length = 4}), Neighbours::without_overlap); }),
       "windows of the training series, of 40 steps"));
-  CHECK(contains(error_of([] {
-                   NearestWindowBaseline().fit(sliding_windows(std::vector<double>{1e30, -1e30, 0}, {}));
-                 }),
-                 "fit: expected values whose squares are floats"));
-  CHECK(contains(error_of([&] {
-                   const Windows huge = sliding_windows(std::vector<double>{1e200, -1e200, 1e200, 0}, {});
-                   PcaBaseline({.components = 1}).fit(huge);
-                 }),
-                 "an overflow"));
+  CHECK(contains(
+      error_of([] {
+        NearestWindowBaseline().fit(sliding_windows(std::vector<double>{1e30, -1e30, 0}, {.length = 1}));
+      }),
+      "fit: expected values whose squares are floats"));
+  CHECK(contains(
+      error_of([&] {
+        const Windows huge = sliding_windows(std::vector<double>{1e200, -1e200, 1e200, 0}, {.length = 1});
+        PcaBaseline({.components = 1}).fit(huge);
+      }),
+      "an overflow"));
 }
 
 TEST_CASE("baseline report: rows, ratios and labels") {

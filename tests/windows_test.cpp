@@ -227,10 +227,13 @@ TEST_CASE("sizes that cannot be are refused") {
   CHECK(contains(error_of([] { sliding_windows(count_to(3), {.length = 4}); }), "at least 4 steps, got 3"));
   CHECK(contains(error_of([] { sliding_windows(std::vector<float>{}, {.length = 1}); }), "got 0 steps"));
   CHECK(sliding_windows(count_to(3), {.length = 3}).size() == 1);
+  CHECK(contains(error_of([] { sliding_windows(count_to(3), {.stride = 2}); }), "expected a window length"));
   constexpr Index most = std::numeric_limits<Index>::max();  // length + horizon is no Index
   CHECK_THROWS_AS(sliding_windows(count_to(3), {.length = 2, .horizon = most}), reprise::Error);
   for (const Index size : {0, -1}) {
-    CHECK(contains(error_of([&] { sliding_windows(count_to(3), {.length = size}); }), "length > 0"));
+    CHECK(contains(error_of([&] { sliding_windows(count_to(3), {.length = size}); }),
+                   "sliding_windows: expected a window length of at least 1 step, which must be given, got " +
+                       std::to_string(size)));
     CHECK(contains(error_of([&] { sliding_windows(count_to(3), {.length = 1, .stride = size}); }),
                    "stride > 0"));
   }

@@ -18,8 +18,8 @@ namespace reprise {
 inline namespace REPRISE_ABI {
 
 struct WindowOptions {
-  /// Time steps in a window.
-  Index length = 1;
+  /// Time steps in a window. Must be given.
+  Index length = 0;
   /// Time steps from the start of a window to the start of the next.
   Index stride = 1;
   /// Where the stride leaves steps at the end of the series that no window holds: one more window that ends
@@ -224,7 +224,10 @@ class Windows {
 };
 
 inline Windows detail::make_windows(detail::Series series, const WindowOptions& options) {
-  detail::require_positive(options.length, "sliding_windows", "length");
+  if (options.length <= 0) {
+    detail::fail("sliding_windows", "a window length of at least 1 step, which must be given",
+                 {options.length});
+  }
   detail::require_positive(options.stride, "sliding_windows", "stride");
   detail::require_positive(options.patch, "sliding_windows", "patch");
   if (options.patch > options.length) {
