@@ -191,6 +191,22 @@ TEST_CASE("autoencoder: evaluate with every loss, batch size and number of threa
   }
 }
 
+TEST_CASE("autoencoder: evaluate measures the loss that was trained, unless it is told another") {
+  const Windows windows = test::wave_windows(40, 5);
+  Autoencoder<double> model(test::small_model(5));
+  const reprise::EvaluateOptions squares{.loss = reprise::MeanSquaredError{}};
+  CHECK(model.evaluate(windows) == model.evaluate(windows, squares));  // nothing was trained yet
+  for (const reprise::Loss& loss :
+       {reprise::Loss(reprise::Huber{.delta = 0.1}), reprise::Loss(reprise::MeanAbsoluteError{})}) {
+    reprise::FitOptions options{.epochs = 2, .validation_data = windows, .loss = loss};
+    const double trained = model.fit(windows, options).validation_loss.back();
+    CHECK(std::abs(model.evaluate(windows) / trained - 1) < 1e-12);
+    CHECK(model.evaluate(windows) == model.evaluate(windows, {.loss = loss}));
+    CHECK(model.evaluate(windows) != model.evaluate(windows, squares));
+    CHECK(Autoencoder<double>(model).evaluate(windows) == model.evaluate(windows));
+  }
+}
+
 TEST_CASE("autoencoder: a copy is a model of its own") {
   const Windows windows = test::wave_windows(20, 4);
   Autoencoder<float> model(test::small_model(4));

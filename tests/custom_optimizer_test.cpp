@@ -61,7 +61,44 @@ struct OwnChecks : own::Lion {
   }
 };
 
+/// Says itself what shapes its moments.
+struct SaysItself : own::Lion {
+  static constexpr const char* kind = "SaysItself";
+  bool same_moments(const SaysItself& other) const { return beta_2 == other.beta_2; }
+};
+/// Another struct with the same name and fields.
+struct AlsoLion : own::Lion {
+  static constexpr int moments = 2;
+};
+
 }  // namespace
+
+TEST_CASE("custom optimizer: moments go on with another rate or clip, and with what it says itself") {
+  const auto same = [](const Optimizer& a, const Optimizer& b) {
+    CHECK(reprise::detail::same_moments(b, a) == reprise::detail::same_moments(a, b));
+    return reprise::detail::same_moments(a, b);
+  };
+  const own::Lion lion;
+  CHECK(same(lion, own::Lion{.learning_rate = 0.5}));
+  CHECK_FALSE(same(lion, own::Lion{.beta_1 = 0.5}));
+  CHECK_FALSE(same(lion, AlsoLion{}));
+  CHECK_FALSE(same(lion, own::Adam{}));
+  CHECK_FALSE(same(own::Adam{}, reprise::Adam{}));
+  CHECK(same(own::Adam{}, own::Adam{.learning_rate = own::Halving{}, .clip = reprise::ClipValue{}}));
+  CHECK_FALSE(same(own::Adam{}, own::Adam{.epsilon = 1e-3}));
+  CHECK(same(SaysItself{}, SaysItself{{.beta_1 = 0.5}}));
+  CHECK_FALSE(same(SaysItself{}, SaysItself{{.beta_2 = 0.5}}));
+  CHECK_FALSE(same(SaysItself{}, lion));
+
+  const reprise::Windows windows = test::wave_windows(20, 4);
+  reprise::Autoencoder<float> model(test::small_model(4));
+  model.fit(windows, {.optimizer = own::Lion{.learning_rate = 1e-3}});
+  model.fit(windows, {.optimizer = own::Lion{.learning_rate = 1e-4}});
+  CHECK(model.training_state().moments.step == 2);
+  CHECK(model.training_state().epochs == 2);
+  model.fit(windows, {.optimizer = own::Lion{.beta_1 = 0.5}});
+  CHECK(model.training_state().moments.step == 1);
+}
 
 TEST_CASE("custom optimizer: an own Adam is ours, with schedule, clip and frozen parameters") {
   const reprise::LearningRate rates[] = {

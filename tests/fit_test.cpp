@@ -143,7 +143,76 @@ TEST_CASE("fit: every epoch has an order of its own") {
   CHECK(first_batches == std::vector<double>(5, first_batches.at(0)));
 }
 
-TEST_CASE("fit: another optimizer configuration starts anew") {
+TEST_CASE("fit: moments go on with another rate, schedule or clip, and whatever else does not shape them") {
+  const Windows windows = test::wave_windows(20, 4);
+  const auto check = [&](const reprise::Optimizer& first, const reprise::Optimizer& second) {
+    CAPTURE(reprise::options_text(second));
+    Autoencoder<double> model(test::small_model_with_dropout(4));
+    test::Steps<double> steps(model, first);
+    const FitOptions options{.epochs = 2, .batch_size = 8, .optimizer = first};
+    model.fit(windows, options);
+    const auto before = model.training_state();
+
+    // By hand: the same moments and numbers of updates, the order of the third epoch, the new options.
+    steps.theta = model.weights();
+    steps.state = before.moments;
+    steps.state.schedule_start = 6;
+    steps.optimizer = second;
+    std::vector<Index> order = test::numbers(0, 20);
+    reprise::RandomStream random(1, reprise::Purpose::shuffle, 2);
+    reprise::detail::shuffle(order, random);
+    for (std::size_t at = 0; at < 20; at += 8) {
+      steps.loss(windows, std::span(order).subspan(at, std::min<std::size_t>(8, 20 - at)));
+      steps.update();
+    }
+    FitOptions more = options;
+    more.epochs = 1;
+    more.optimizer = second;
+    model.fit(windows, more);
+    CHECK(model.training_state().epochs == 3);
+    CHECK(model.training_state().optimizer == second);
+    CHECK(same_bits(model.weights(), steps.theta));
+    CHECK(same_bits(model.training_state().moments, steps.state));
+  };
+  const reprise::ExponentialDecay schedule{
+      .initial_learning_rate = 0.02, .decay_steps = 2, .decay_rate = 0.5};
+  const auto pytorch = reprise::Convention::pytorch;
+  check(Adam{.learning_rate = 0.01}, Adam{.learning_rate = 0.001});
+  check(Adam{.learning_rate = 0.01}, Adam{.learning_rate = schedule, .clip = reprise::ClipNorm{0.1}});
+  check(Adam{.learning_rate = schedule}, Adam{.learning_rate = 0.01, .epsilon = 1e-3, .weight_decay = 0.1});
+  check(reprise::AdamW{}, reprise::AdamW{.learning_rate = 0.02, .weight_decay = 0.1});
+  check(Sgd{.momentum = 0.9}, Sgd{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true});
+  check(reprise::RmsProp{.convention = pytorch, .momentum = 0.5, .centered = true},
+        reprise::RmsProp{
+            .convention = pytorch, .learning_rate = 0.1, .momentum = 0.5, .epsilon = 1e-3, .centered = true});
+}
+
+TEST_CASE("fit: a new rate undoes what callbacks made of the old one, and its schedule begins then") {
+  const Windows windows = test::wave_windows(16, 4);
+  Autoencoder<float> model(test::small_model(4));
+  FitOptions options{.epochs = 2, .batch_size = 8, .optimizer = Adam{.learning_rate = 0.01}};
+  options.callbacks = {[](TrainingEvent& event) {
+    if (event.stage == TrainingStage::epoch_end) event.scale_learning_rate(0.5);
+  }};
+  model.fit(windows, options);
+  options.callbacks.clear();
+  const auto rates = [&](const Adam& adam) {
+    options.optimizer = adam;
+    return model.fit(windows, options).learning_rate;
+  };
+  // The same rate, and one with another clip, stay reduced.
+  CHECK(rates({.learning_rate = 0.01}) == std::vector<double>{0.0025, 0.0025});
+  CHECK(rates({.learning_rate = 0.01, .clip = reprise::ClipValue{}}) == std::vector<double>{0.0025, 0.0025});
+  CHECK(rates({.learning_rate = 0.25}) == std::vector<double>{0.25, 0.25});
+  const reprise::ExponentialDecay halving{.initial_learning_rate = 8, .decay_steps = 2, .decay_rate = 0.5};
+  CHECK(rates({.learning_rate = halving}) == std::vector<double>{4, 2});
+  CHECK(rates({.learning_rate = halving}) == std::vector<double>{1, 0.5});  // goes on
+  CHECK(rates({.learning_rate = 0.5}) == std::vector<double>{0.5, 0.5});
+  CHECK(rates({.learning_rate = halving}) == std::vector<double>{4, 2});
+  CHECK(model.training_state().moments.step == 8 * 4);
+}
+
+TEST_CASE("fit: another kind of optimizer, or options that shape its moments, start anew") {
   const Windows windows = test::wave_windows(20, 4);
   const FitOptions first{.epochs = 2, .batch_size = 8, .optimizer = Adam{.learning_rate = 0.01}};
   Autoencoder<float> model(test::small_model(4));
@@ -151,10 +220,12 @@ TEST_CASE("fit: another optimizer configuration starts anew") {
   CHECK(model.training_state().moments.step == 6);
 
   for (const reprise::Optimizer& optimizer :
-       {reprise::Optimizer(Adam{.learning_rate = 0.02}),
-        reprise::Optimizer(Adam{.learning_rate = 0.01, .clip = reprise::ClipValue{}}),
+       {reprise::Optimizer(Adam{.learning_rate = 0.01, .beta_1 = 0.8}),
+        reprise::Optimizer(Adam{.learning_rate = 0.01, .beta_2 = 0.99}),
+        reprise::Optimizer(Adam{.convention = reprise::Convention::pytorch, .learning_rate = 0.01}),
+        reprise::Optimizer(reprise::AdamW{.learning_rate = 0.01}), reprise::Optimizer(reprise::RmsProp{}),
         reprise::Optimizer(Sgd{.learning_rate = 0.01, .momentum = 0.9})}) {
-    CAPTURE(optimizer.index());
+    CAPTURE(reprise::options_text(optimizer));
     FitOptions second = first;
     second.epochs = 1;
     second.optimizer = optimizer;

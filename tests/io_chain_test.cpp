@@ -82,6 +82,28 @@ struct Lion {
   }
 };
 
+/// A loss of the user's own.
+struct Distance {
+  static constexpr const char* kind = "Distance";
+  int power = 2;
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("power", self.power);
+  }
+  template <typename Scalar>
+  double operator()(std::span<const Scalar> prediction, std::span<const Scalar> target,
+                    std::span<Scalar> gradient) const {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < prediction.size(); ++i) {
+      const double e = static_cast<double>(prediction[i]) - static_cast<double>(target[i]);
+      sum += std::pow(std::abs(e), power);
+      if (!gradient.empty())
+        gradient[i] = static_cast<Scalar>(std::copysign(power * std::pow(std::abs(e), power - 1), e));
+    }
+    return sum;
+  }
+};
+
 template <typename Scalar>
 Chain<Scalar> some_chain() {
   Sequential<Scalar> network({.steps = 5, .features = 2});
@@ -167,6 +189,35 @@ TEST_CASE_TEMPLATE("chain: with own layer and optimizer it is saved, loaded, and
         CHECK(rest.training.moments.custom.at(1) == whole.training.moments.custom.at(1));
     }
   }
+}
+
+TEST_CASE("chain: an own loss is known by the registry; without it only evaluate has to be told one") {
+  const Directory directory;
+  Chain<double> chain = some_chain<double>();
+  const FitOptions options{.epochs = 2, .batch_size = 8, .loss = Distance{.power = 3}};
+  const auto trainer = [](Chain<double>& of) {
+    return Trainer<double>(of.network, of.parameters, of.training);
+  };
+  trainer(chain).fit(some_windows(), options);
+  save(chain, directory / "chain");
+  Registry registry = own_kinds<double>();
+  auto unknowing = load<Chain<double>>(directory / "chain", registry);
+  CHECK(unknowing.parameters == chain.parameters);
+  CHECK_THROWS_WITH_AS(
+      trainer(unknowing).evaluate(some_windows()),
+      "evaluate: expected a loss in its options, or in the registry of load the one that was "
+      "trained, got Distance",
+      Error);
+  CHECK(trainer(unknowing).evaluate(some_windows(), {.loss = Distance{.power = 3}}) ==
+        trainer(chain).evaluate(some_windows()));
+  registry.add<CustomLoss, Distance>();
+  auto knowing = load<Chain<double>>(directory / "chain", registry);
+  CHECK(knowing.training.loss == Loss(Distance{.power = 3}));
+  CHECK(trainer(knowing).evaluate(some_windows()) == trainer(chain).evaluate(some_windows()));
+  trainer(unknowing).fit(some_windows(), options);
+  trainer(chain).fit(some_windows(), options);
+  CHECK(unknowing.parameters == chain.parameters);
+  CHECK(unknowing.training.loss == chain.training.loss);
 }
 
 TEST_CASE("chain: every kind of layer of ours comes back as it was written") {

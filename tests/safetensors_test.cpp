@@ -153,6 +153,8 @@ void check_equal(const Autoencoder<Scalar>& a, const Autoencoder<Scalar>& b) {
   CHECK(s.moments.step == t.moments.step);
   CHECK(s.epochs == t.epochs);
   CHECK(s.learning_rate_scale == t.learning_rate_scale);
+  CHECK(s.moments.schedule_start == t.moments.schedule_start);
+  CHECK(s.loss == t.loss);
 }
 
 reprise::Windows some_windows() {
@@ -293,6 +295,30 @@ TEST_CASE_TEMPLATE("training that was saved and loaded goes on as if it had neve
     check_equal(loaded, uninterrupted);
     CHECK(rest.loss == std::vector<double>(whole.loss.begin() + 2, whole.loss.end()));
   }
+}
+
+TEST_CASE("a second rate with its schedule, and the loss that was trained, come back") {
+  const Directory directory;
+  const auto options = [](Index epochs) {
+    auto result =
+        fit_options(reprise::Adam{.learning_rate = reprise::ExponentialDecay{0.01, 8, 0.5}}, epochs);
+    result.loss = reprise::Huber{.delta = 0.1};
+    return result;
+  };
+  Autoencoder<float> model(every_option());
+  model.fit(some_windows(), fit_options(reprise::Adam{}, 2));
+  model.fit(some_windows(), options(1));
+  REQUIRE(model.training_state().moments.schedule_start == 8);
+  reprise::save(model, directory / "model");
+  reprise::save(model, directory / "without", {.optimizer_state = false});
+  auto loaded = reprise::load<Autoencoder<float>>(directory / "model");
+  check_equal(loaded, model);
+  CHECK(loaded.evaluate(some_windows()) == model.evaluate(some_windows()));
+  CHECK(reprise::load<Autoencoder<float>>(directory / "without").evaluate(some_windows()) ==
+        model.evaluate(some_windows()));
+  loaded.fit(some_windows(), options(3));
+  model.fit(some_windows(), options(3));
+  check_equal(loaded, model);
 }
 
 TEST_CASE("without the optimizer's state, training starts anew") {

@@ -65,8 +65,8 @@ bool same_bits(const Eigen::PlainObjectBase<A>& a, const Eigen::PlainObjectBase<
 
 template <typename Scalar>
 bool same_bits(const reprise::OptimizerState<Scalar>& a, const reprise::OptimizerState<Scalar>& b) {
-  return a.step == b.step && same_bits(a.first, b.first) && same_bits(a.second, b.second) &&
-         same_bits(a.velocity, b.velocity) &&
+  return a.step == b.step && a.schedule_start == b.schedule_start && same_bits(a.first, b.first) &&
+         same_bits(a.second, b.second) && same_bits(a.velocity, b.velocity) &&
          std::equal(a.custom.begin(), a.custom.end(), b.custom.begin(), b.custom.end(),
                     [](const auto& x, const auto& y) { return same_bits(x, y); });
 }

@@ -109,9 +109,10 @@ class Autoencoder : public ChainModel<Scalar_> {
 
   /// Trains to make the source's targets from its inputs: to reproduce them, where the source is `Windows`
   /// without a horizon. A second fit with the same optimizer goes on where the first ended: fit(10) then
-  /// fit(20) equals fit(30) bit for bit. Throws `Error` on options or samples that cannot be, and
-  /// `NotFiniteError` when loss or gradient stop being finite; the model then has the last parameters with a
-  /// finite loss.
+  /// fit(20) equals fit(30) bit for bit. With another learning rate, schedule or clip its moments go on, and
+  /// the schedule begins at this fit; with another kind, betas or momentum they start anew. Throws `Error` on
+  /// options or samples that cannot be, and `NotFiniteError` when loss or gradient stop being finite; the
+  /// model then has the last parameters with a finite loss.
   History fit(const Source& source, FitOptions options = {}) {
     theta();
     require_padding("fit: windows", source);
@@ -159,11 +160,12 @@ class Autoencoder : public ChainModel<Scalar_> {
   }
 
   /// Mean loss over the source's samples as `reconstruct` gives them, without dropout or teacher forcing;
-  /// where samples have lengths, over all their valid steps.
-  double evaluate(const Source& source, const EvaluateOptions& options = {}) const {
+  /// where samples have lengths, over all their valid steps. The loss is that of the last fit, unless the
+  /// options name one; the mean squared error before the first.
+  double evaluate(const Source& source, EvaluateOptions options = {}) const {
     theta();
     require_padding("evaluate: windows", source);
-    return reprise::evaluate(network_, weights_, source, options);
+    return this->measure(source, std::move(options));
   }
 
   Summary summary() const {

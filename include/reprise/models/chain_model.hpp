@@ -72,6 +72,10 @@ class ChainModel {
                            [&model](SnapshotWriter& writer) { model.write_snapshot(writer); })
         .fit(source, std::move(options));
   }
+  double measure(const Source& source, EvaluateOptions options) const {
+    if (!options.loss) options.loss = training_.loss;
+    return reprise::evaluate(network_, weights_, source, options);
+  }
   detail::LayerRange all_layers() const {
     return {0, network_.entries().size(), network_.input_shape(), network_.output_shape()};
   }

@@ -95,9 +95,10 @@ class Forecaster : public ChainModel<Scalar_> {
     detail::infer_views(this->network_, this->theta(), input, output, workspace, "predict");
   }
 
-  /// Mean loss over the source's samples, without dropout.
-  double evaluate(const Source& source, const EvaluateOptions& options = {}) const {
-    return reprise::evaluate(this->network_, this->weights_, source, options);
+  /// Mean loss over the source's samples, without dropout. The loss is that of the last fit, unless the
+  /// options name one; the mean squared error before the first.
+  double evaluate(const Source& source, EvaluateOptions options = {}) const {
+    return this->measure(source, std::move(options));
   }
 
   Summary summary() const {

@@ -97,6 +97,15 @@ inline void validate_own(const AdamW& adam) { validate_adam(adam); }
 inline Remembers remembers(const Adam&) { return {true, true, false}; }
 inline Remembers remembers(const AdamW&) { return {true, true, false}; }
 
+// Rate, clip, decay and epsilon act on the parameters, or on the gradient before it gets here: the running
+// means go on with others.
+template <typename Kind>
+bool same_means(const Kind& a, const Kind& b) {
+  return a.convention == b.convention && a.beta_1 == b.beta_1 && a.beta_2 == b.beta_2;
+}
+inline bool same_moments(const Adam& a, const Adam& b) { return same_means(a, b); }
+inline bool same_moments(const AdamW& a, const AdamW& b) { return same_means(a, b); }
+
 /// Both conventions: theta <- theta - rate * m / (root_factor * sqrt(v) + epsilon).
 template <typename Scalar>
 void adam_step(const Adam& adam, OptimizerState<Scalar>& state, double learning_rate, double decoupled_decay,

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -58,6 +59,9 @@ class OptimizerCode : public CustomCode {
       : moments_(moments), learning_rate_(std::move(learning_rate)), clip_(clip) {}
   virtual void update(const ParameterUpdate<float>& update) const = 0;
   virtual void update(const ParameterUpdate<double>& update) const = 0;
+  /// Whether what the other remembers means the same to this one, and the options that decide on it.
+  virtual bool same_moments(const OptimizerCode& other) const = 0;
+  virtual std::string moments_text() const = 0;
   Index moments() const { return moments_; }
   const LearningRate& learning_rate() const { return learning_rate_; }
   const Clip& clip() const { return clip_; }
@@ -84,6 +88,27 @@ class OptimizerHolder final : public CustomHolder<OptimizerCode, T> {
       : CustomHolder<OptimizerCode, T>(value, T::moments, value.learning_rate, clip_of_own(value)) {}
   void update(const ParameterUpdate<float>& update) const override { this->value_(update); }
   void update(const ParameterUpdate<double>& update) const override { this->value_(update); }
+  bool same_moments(const OptimizerCode& other) const override {
+    if constexpr (requires { this->value_.same_moments(this->value_); }) {
+      return other.identity() == this->identity() &&
+             this->value_.same_moments(*static_cast<const T*>(other.value()));
+    } else {
+      return other.moments() == this->moments() && other.moments_text() == moments_text();
+    }
+  }
+  std::string moments_text() const override {
+    TextWriter writer;
+    writer.begin_object(T::kind);
+    if constexpr (ListsFields<const T>) {
+      T::each_field(this->value_, [&](const char* name, auto&& field, const auto&...) {
+        if (std::string_view(name) == "learning_rate" || std::string_view(name) == "clip") return;
+        writer.member(name);
+        write_value<std::remove_cvref_t<decltype(field)>>(writer, field);
+      });
+    }
+    writer.end_object();
+    return writer.result();
+  }
 };
 
 }  // namespace detail
@@ -121,7 +146,8 @@ class OptimizerHolder final : public CustomHolder<OptimizerCode, T> {
 /// clipped; several times in one step where frozen parameters lie between. Moments are kept, saved, rolled
 /// back and frozen as those of ours are. Where parameters lie must not matter, since frozen ones change the
 /// stretches. Files and comparisons know it by its name and fields; a `validate() const` is called before
-/// training.
+/// training. A further fit goes on from the moments where all fields but `learning_rate` and `clip` are the
+/// same; a `bool same_moments(const Lion& other) const` decides instead where there is one.
 class CustomOptimizer : public detail::Custom<detail::OptimizerCode> {
  public:
   static constexpr const char* category = "optimizer";
@@ -159,6 +185,9 @@ namespace detail {
 inline void validate_own(const CustomOptimizer& optimizer) { optimizer.validate(); }
 inline Remembers remembers(const CustomOptimizer& optimizer) {
   return {false, false, false, optimizer.code().moments()};
+}
+inline bool same_moments(const CustomOptimizer& a, const CustomOptimizer& b) {
+  return b.code().same_moments(a.code());
 }
 
 template <typename Scalar>

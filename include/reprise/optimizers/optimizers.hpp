@@ -76,12 +76,29 @@ OptimizerState<Scalar> initial_state(const Optimizer& optimizer, Index parameter
 
 namespace detail {
 
+/// Whether what `a` remembers means the same to `b`: the kind is the same, and so are the options that shape
+/// the moments. Rate, schedule and clip do not.
+inline bool same_moments(const Optimizer& a, const Optimizer& b) {
+  if (a.index() != b.index()) return false;
+  return detail::visit(
+      [&](const auto& kind) {
+        return same_moments(kind, *std::get_if<std::remove_cvref_t<decltype(kind)>>(&b));
+      },
+      a);
+}
+inline bool same_rates(const Optimizer& a, const Optimizer& b) {
+  const auto rate = [](const Optimizer& optimizer) -> const LearningRate& {
+    return *detail::visit([](const auto& kind) { return &learning_rate_of(kind); }, optimizer);
+  };
+  return rate(a) == rate(b);
+}
+
 /// Calls use(prefix, vector, smallest value) for each vector that the optimizer remembers; the prefix names
 /// it in a file. `State` is an `OptimizerState`, const or not.
 template <typename State, typename Use>
 void for_each_moment(const Optimizer& optimizer, State& state, const Use& use) {
   // A member that is added to the state must be added here: until then this does not compile.
-  auto& [first, second, velocity, step, custom] = state;
+  auto& [first, second, velocity, step, custom, schedule_start] = state;
   using Scalar = typename std::remove_cvref_t<decltype(first)>::Scalar;
   constexpr Scalar lowest = std::numeric_limits<Scalar>::lowest();
   const Remembers used = detail::visit([](const auto& kind) { return remembers(kind); }, optimizer);
@@ -127,11 +144,11 @@ inline void require_ranges(std::span<const ParameterRange> ranges, Index paramet
 }  // namespace detail
 
 /// One update of all parameters: the gradient is clipped (in place), weights decay, the parameters move, and
-/// the step is counted, in this order, which is Keras's. The rate is that of the schedule at this step times
-/// `learning_rate_scale` (1 unless a callback reduces it). `gradient` and `parameters` are the contiguous
-/// vectors that `table` describes; a gradient that is not finite (see `gradient_norm`) makes parameters and
-/// state not finite. Numbers below the normal ones count as zero. Allocates nothing; throws `Error` when
-/// sizes disagree or the state is of another optimizer.
+/// the step is counted, in this order, which is Keras's. The rate is that of the schedule at this step,
+/// counted from `state.schedule_start`, times `learning_rate_scale` (1 unless a callback reduces it).
+/// `gradient` and `parameters` are the contiguous vectors that `table` describes; a gradient that is not
+/// finite (see `gradient_norm`) makes parameters and state not finite. Numbers below the normal ones count as
+/// zero. Allocates nothing; throws `Error` when sizes disagree or the state is of another optimizer.
 ///
 /// `trainable`: where it is not empty, only the parameters in these ranges (ascending, without overlap) are
 /// updated. All others are frozen: no step, decay or moment touches them, and their gradient counts in no
@@ -149,7 +166,7 @@ void apply_update(const Optimizer& optimizer, const ParameterTable& table, Optim
   detail::require_ranges(trainable, table.size());
   const ParameterRange all{0, table.size()};
   if (trainable.empty()) trainable = {&all, 1};
-  const double learning_rate = rate_at(optimizer, state.step) * learning_rate_scale;
+  const double learning_rate = rate_at(optimizer, state.step - state.schedule_start) * learning_rate_scale;
   const detail::FlushDenormals flush;
   detail::visit(
       [&](const auto& kind) {

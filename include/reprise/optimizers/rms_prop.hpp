@@ -57,6 +57,11 @@ inline Remembers remembers(const RmsProp& rms_prop) {
   return {rms_prop.centered, true, rms_prop.momentum != 0.0};
 }
 
+inline bool same_moments(const RmsProp& a, const RmsProp& b) {
+  return a.convention == b.convention && a.rho == b.rho && a.momentum == b.momentum &&
+         a.centered == b.centered;
+}
+
 /// Both conventions: d = sqrt(s + inside) + outside, v <- momentum v + into g / d, theta <- theta - out v.
 template <typename Scalar>
 void update_step(const RmsProp& rms_prop, OptimizerState<Scalar>& state, double learning_rate,

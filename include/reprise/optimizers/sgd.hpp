@@ -54,6 +54,10 @@ inline void validate_own(const Sgd& sgd) {
 
 inline Remembers remembers(const Sgd& sgd) { return {false, false, sgd.momentum != 0.0}; }
 
+inline bool same_moments(const Sgd& a, const Sgd& b) {
+  return a.convention == b.convention && a.momentum == b.momentum;
+}
+
 /// Both conventions: v <- momentum v + into g, theta <- theta + out (v, or with nesterov into g + momentum
 /// v).
 template <typename Scalar>

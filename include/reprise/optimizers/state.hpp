@@ -21,6 +21,8 @@ struct OptimizerState {
   Index step = 0;
   /// What an optimizer of the user's own remembers: as many vectors as it declares.
   std::vector<Vector<Scalar>> custom{};
+  /// The update that the schedule of the learning rate counts as its first: that with which the rate came.
+  Index schedule_start = 0;
 };
 
 namespace detail {

@@ -46,7 +46,8 @@ struct FitOptions {
 };
 
 struct EvaluateOptions {
-  Loss loss = MeanSquaredError{};
+  /// Without one, what the last fit of the model minimised; the mean squared error where there was none.
+  std::optional<Loss> loss{};
   Index batch_size = 32;
   int threads = 1;
 };
@@ -61,6 +62,8 @@ struct TrainingState {
   Index epochs = 0;
   /// What callbacks made of the learning rate.
   double learning_rate_scale = 1.0;
+  /// What the last fit minimised, and `evaluate` measures.
+  Loss loss = MeanSquaredError{};
 };
 
 }  // namespace REPRISE_ABI

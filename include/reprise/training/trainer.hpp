@@ -103,15 +103,26 @@ class Training final : private TrainingAccess {
   /// A callback that refuses its own options leaves the model with the state of its earlier training.
   void begin() {
     TrainingState<Scalar> earlier = state_;
-    if (state_.optimizer != options_.optimizer) {
-      state_ = {options_.optimizer, initial_state<Scalar>(options_.optimizer, theta_.size())};
-    }
+    take_over();
     try {
       call_back(TrainingStage::begin);
     } catch (...) {
       state_ = std::move(earlier);
       throw;
     }
+  }
+
+  /// Goes on from what the last fit remembered, where it means the same to this optimizer. A rate that is new
+  /// is as the options say, whatever callbacks made of the one before, and its schedule begins now.
+  void take_over() {
+    if (!state_.optimizer || !same_moments(*state_.optimizer, options_.optimizer)) {
+      state_ = {options_.optimizer, initial_state<Scalar>(options_.optimizer, theta_.size())};
+    } else if (!same_rates(*state_.optimizer, options_.optimizer)) {
+      state_.learning_rate_scale = 1.0;
+      state_.moments.schedule_start = state_.moments.step;
+    }
+    state_.optimizer = options_.optimizer;
+    state_.loss = options_.loss;
   }
 
   static void check(const Sequential<Scalar>& network, const Source& source, const FitOptions& options) {
@@ -239,7 +250,8 @@ class Training final : private TrainingAccess {
   }
 
   double learning_rate() const {
-    return rate_at(options_.optimizer, state_.moments.step) * state_.learning_rate_scale;
+    return rate_at(options_.optimizer, state_.moments.step - state_.moments.schedule_start) *
+           state_.learning_rate_scale;
   }
 
   void call_back(TrainingStage stage) {
@@ -310,7 +322,8 @@ void require_parameters(const Sequential<Scalar>& network, const Vector<Scalar>&
 }  // namespace detail
 
 /// Mean loss over a source's samples at inference, without dropout or teacher forcing; where samples have
-/// lengths, over all valid positions. Throws `Error` where source, parameters or options do not fit.
+/// lengths, over all valid positions. Without a loss in the options, the mean squared error. Throws `Error`
+/// where source, parameters or options do not fit.
 template <typename Scalar>
 double evaluate(const Sequential<Scalar>& network, const Vector<Scalar>& parameters,
                 const std::type_identity_t<Source>& source, const EvaluateOptions& options = {}) {
@@ -318,7 +331,8 @@ double evaluate(const Sequential<Scalar>& network, const Vector<Scalar>& paramet
   detail::require_source(network, source,
                          source.get_if<Windows>() != nullptr ? "evaluate: windows" : "evaluate: samples");
   detail::require_positive(options.batch_size, "evaluate", "batch_size");
-  validate(options.loss);
+  const Loss loss = options.loss.value_or(MeanSquaredError{});
+  validate(loss);
   detail::BatchPass<Scalar> pass(network, options.threads);
   std::vector<Index> numbers(static_cast<std::size_t>(std::min(options.batch_size, source.size())));
   double sum = 0.0, positions = 0.0;
@@ -326,7 +340,7 @@ double evaluate(const Sequential<Scalar>& network, const Vector<Scalar>& paramet
     const auto count = static_cast<std::size_t>(std::min(options.batch_size, source.size() - first));
     std::iota(numbers.begin(), numbers.end(), first);
     const auto batch = std::span<const Index>(numbers).first(count);
-    sum += pass.loss_total(parameters.data(), source, batch, {}, options.loss);
+    sum += pass.loss_total(parameters.data(), source, batch, {}, loss);
     positions += detail::valid_positions(source, batch);
   }
   return sum / positions;
@@ -343,7 +357,9 @@ double evaluate(const Sequential<Scalar>& network, const Vector<Scalar>& paramet
 ///     Trainer<float>(network, parameters, state).fit(windows, {.epochs = 10});
 ///
 /// Network, parameters and state belong to the caller and must live as long as the trainer. The state is what
-/// a further fit goes on from: with an equal optimizer, fit(10) and then fit(20) is fit(30) bit for bit.
+/// a further fit goes on from: with an equal optimizer, fit(10) and then fit(20) is fit(30) bit for bit. With
+/// another learning rate, schedule or clip the moments go on; with another kind of optimizer, other betas or
+/// another momentum they start anew.
 template <typename Scalar_>
 class Trainer {
  public:
@@ -366,8 +382,10 @@ class Trainer {
                                     write_snapshot_)
         .run();
   }
-  /// Mean loss over the samples, without dropout or teacher forcing.
-  double evaluate(const Source& source, const EvaluateOptions& options = {}) const {
+  /// Mean loss over the samples, without dropout or teacher forcing; without a loss in the options, that
+  /// which the last fit minimised.
+  double evaluate(const Source& source, EvaluateOptions options = {}) const {
+    if (!options.loss) options.loss = state_->loss;
     return reprise::evaluate(*network_, *parameters_, source, options);
   }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "../core/snapshot.hpp"
@@ -16,14 +17,48 @@ struct TrainingSection {
   Index step = 0;
   Index epochs = 0;
   double learning_rate_scale = 1.0;
+  Index schedule_start = 0;
 
   template <typename Self, typename Visit>
   static void each_field(Self& self, const Visit& visit) {
-    auto& [optimizer, step, epochs, learning_rate_scale] = self;
+    auto& [optimizer, step, epochs, learning_rate_scale, schedule_start] = self;
     visit("optimizer", optimizer);
     visit("step", step);
     visit("epochs", epochs);
     visit("learning_rate_scale", learning_rate_scale);
+    visit("schedule_start", schedule_start, Index{0});
+  }
+};
+
+/// Stands for a loss of the user's own that is not in the registry of who loads the model, which can do
+/// without it: only `evaluate` has to be told another.
+struct UnknownLoss {
+  static constexpr const char* kind = "UnknownLoss";
+  std::string name{};
+
+  template <typename Scalar>
+  double operator()(std::span<const Scalar>, std::span<const Scalar>, std::span<Scalar>) const {
+    validate();
+    return 0.0;
+  }
+  void validate() const {
+    fail("evaluate", "a loss in its options, or in the registry of load the one that was trained", name);
+  }
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("name", self.name);
+  }
+};
+
+/// The loss that was trained, as a snapshot holds it.
+struct LossSection {
+  Loss& loss;
+};
+template <>
+struct FieldForm<LossSection> {
+  static void read(FieldReader& reader, const LossSection& section) {
+    if (FieldForm<Loss>::read_known(reader, section.loss)) return validate(section.loss);
+    section.loss = UnknownLoss{read_kind(reader)};
   }
 };
 
@@ -39,17 +74,23 @@ inline void require_training(const TrainingSection& training) {
     if (counter < 0 || static_cast<double>(counter) > largest)
       fail("training", "counters from 0 to 2^53", {counter});
   }
+  if (training.schedule_start < 0 || training.schedule_start > training.step) {
+    fail("training", {"a schedule_start from 0 to ", training.step}, {training.schedule_start});
+  }
   require_not_negative(training.learning_rate_scale, "training", "learning_rate_scale");
   validate(training.optimizer);
 }
 
-/// Nothing is written before the first fit, or where the snapshot does not take it.
+/// The loss that was trained, where it is not the mean squared error, which files of release 0.1 stand for.
+/// Of the rest nothing is written before the first fit, or where the snapshot does not take it.
 template <typename Scalar>
 void write_training(SnapshotWriter& writer, const TrainingState<Scalar>& state, const ParameterTable& table) {
   // A part of the state that is added must be added to the section: until then this does not compile.
-  const auto& [optimizer, moments, epochs, learning_rate_scale] = state;
+  const auto& [optimizer, moments, epochs, learning_rate_scale, loss] = state;
+  if (loss != Loss(MeanSquaredError{})) writer.section("loss", loss);
   if (!writer.takes_training() || !optimizer) return;
-  const TrainingSection section{*optimizer, moments.step, epochs, learning_rate_scale};
+  const TrainingSection section{*optimizer, moments.step, epochs, learning_rate_scale,
+                                moments.schedule_start};
   require_training(section);
   require_state_fits(*optimizer, moments, table.size());
   writer.section("training", section);
@@ -62,6 +103,8 @@ void write_training(SnapshotWriter& writer, const TrainingState<Scalar>& state, 
 template <typename Scalar>
 TrainingState<Scalar> read_training(SnapshotReader& reader, const ParameterTable& table) {
   TrainingState<Scalar> state;
+  LossSection trained{state.loss};
+  if (reader.has_section("loss")) reader.section("loss", trained);
   if (!reader.has_section("training")) return state;
   TrainingSection section;
   reader.section("training", section);
@@ -71,6 +114,7 @@ TrainingState<Scalar> read_training(SnapshotReader& reader, const ParameterTable
   state.learning_rate_scale = section.learning_rate_scale;
   state.moments = initial_state<Scalar>(section.optimizer, table.size());
   state.moments.step = section.step;
+  state.moments.schedule_start = section.schedule_start;
   for_each_moment(section.optimizer, state.moments,
                   [&](const char* prefix, Vector<Scalar>& moment, Scalar lowest) {
                     reader.tensors(prefix, table, moment, values_allowed(lowest));

@@ -195,10 +195,15 @@ struct FieldForm<std::variant<Kinds...>> {
         value);
   }
   static void read(FieldReader& reader, Variant& value) {
+    if (!read_known(reader, value)) refuse_unknown(reader);
+  }
+  /// False where the kind is neither one of these nor one of the registry's.
+  static bool read_known(FieldReader& reader, Variant& value) {
     reader.begin_object();
     const std::string kind = read_kind(reader);
-    if (!(read_if<Kinds>(reader, kind, value) || ...)) refuse_unknown(reader);
+    if (!(read_if<Kinds>(reader, kind, value) || ...)) return false;
     reader.end_object();
+    return true;
   }
 
  private:
