@@ -208,6 +208,16 @@ TEST_CASE("detector: the status that so many rows can carry") {
   CHECK(Detector().fit(autoregressive(enough + 10, 3)).has_verdicts());
 }
 
+TEST_CASE("detector: a series that wanders is called that") {
+  std::vector<double> walk = autoregressive(1200, 3);
+  for (std::size_t t = 1; t < walk.size(); ++t) walk[t] += walk[t - 1];
+  const DetectorReport report = Detector({.lengths = {24}}).fit(walk).report();
+  CHECK(report.stationarity.remembers_long);
+  CHECK(contains(text_of(report), "the training series itself changes"));
+  CHECK(contains(text_of(report), "the series wanders"));
+  CHECK_FALSE(contains(text_of(Detector({.lengths = {24}}).fit(wave(1200)).report()), "changes"));
+}
+
 TEST_CASE("detector: lengths that fit") {
   const auto lengths_of = [](Index rows) { return Detector().fit(autoregressive(rows, 3)).report().lengths; };
   CHECK(lengths_of(1300) == std::vector<Index>{24, 48, 96, 144, 192, 288});

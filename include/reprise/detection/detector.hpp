@@ -227,6 +227,7 @@ class Detector {
     const Matrix<double> scaled = clipped(state.scaler.transform(series));
     const Index rows = scaled.rows();
     const Plan plan = plan_for(rows, detail::correlation_time(scaled, std::max<Index>(1, rows / 25)));
+    state.report.stationarity = check_stationarity(scaled);
     std::vector<double> sums(static_cast<std::size_t>(rows), 0.0);
     for (const Index length : plan.lengths) {
       Member member{NearestInSeries(scaled, length), {}};

@@ -9,6 +9,7 @@
 #include "../data/series_report.hpp"
 #include "block_calibration.hpp"
 #include "nearest_in_series.hpp"
+#include "stationarity.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -34,6 +35,8 @@ struct DetectorReport {
   double least_rate = 0.0;
   /// What was strange about the training series.
   SeriesReport series{};
+  /// What speaks against the promise: the training series itself changes.
+  Stationarity stationarity{};
 };
 
 /// In words.
@@ -63,7 +66,9 @@ inline std::ostream& operator<<(std::ostream& out, const DetectorReport& report)
     out << "\nin 95 of 100 such fits no more than " << rounded(report.threshold.rate_in_95_percent)
         << "; this supposes that what comes is like what was trained on\n";
   }
-  return out << report.series;
+  if (!report.stationarity.is_stationary() && report.threshold.status != CalibrationStatus::none)
+    out << "but the training series itself changes, so expect more false alarms than that:\n";
+  return out << report.stationarity << report.series;
 }
 
 }  // namespace REPRISE_ABI
