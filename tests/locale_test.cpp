@@ -10,6 +10,8 @@
 #include <vector>
 
 #include <reprise/baselines/baseline_report.hpp>
+#include <reprise/detection/detector_report.hpp>
+#include <reprise/detection/episodes.hpp>
 #include <reprise/detection/window_lengths.hpp>
 #include <reprise/reprise.hpp>
 
@@ -31,7 +33,8 @@ reprise::Windows windows() {
 
 /// One of each that has `operator<<`, with numbers that have a point and numbers above 1,000.
 void print_all(std::ostream& out) {
-  out << model(320).summary();
+  static const reprise::Summary summary = model(64).summary();
+  out << summary;
   reprise::Explanation explanation;
   explanation.window = 12345;
   explanation.score = 1234.5;
@@ -51,6 +54,14 @@ void print_all(std::ostream& out) {
   out << reprise::BaselineTable{.rows = {{.method = "model", .error = 1234.5, .ratio = 1.5, .roc_auc = 0.75}},
                                 .held_out_windows = 12345,
                                 .test_windows = 23456};
+  out << reprise::DetectorReport{.rows = 12345,
+                                 .features = 1234,
+                                 .lengths = {1200, 2400},
+                                 .gap = 1200,
+                                 .blocks = 1234,
+                                 .block = 2400,
+                                 .threshold = {.rate = 0.25, .status = reprise::CalibrationStatus::promised}};
+  out << reprise::Episode{.start = 12345, .end = 23456, .peak = 12346, .score = 1.5, .p_value = 0.25};
   out << reprise::WindowLengths{.lengths = {1200, 2400}, .period = 1200, .unexplained = 0.25};
 }
 

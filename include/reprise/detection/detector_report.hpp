@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <ostream>
+#include <string>
 #include <vector>
 
 #include "../core/sequences.hpp"
@@ -45,12 +46,13 @@ inline std::ostream& operator<<(std::ostream& out, const DetectorReport& report)
     for (std::size_t i = 0; i < items.size(); ++i) out << (i > 0 ? ", " : "") << text(items[i]);
   };
   const auto rounded = [](double value) { return detail::number_text(value, 3); };
-  out << "trained on " << report.rows << " rows of " << report.features
+  out << "trained on " << std::to_string(report.rows) << " rows of " << std::to_string(report.features)
       << (report.features == 1 ? " feature" : " features") << "\nwindows of ";
-  list(report.lengths, [](Index length) { return length; });
+  list(report.lengths, [](Index length) { return std::to_string(length); });
   out << " points, ";
   list(report.views, [](View view) { return to_string(view); });
-  out << "; a training window is compared with those " << report.gap << " points or more away from it\n"
+  out << "; a training window is compared with those " << std::to_string(report.gap)
+      << " points or more away from it\n"
       << "false alarms: ";
   if (report.threshold.status == CalibrationStatus::none) {
     out << "none can be promised below " << rounded(report.least_rate)
@@ -58,8 +60,8 @@ inline std::ostream& operator<<(std::ostream& out, const DetectorReport& report)
   } else {
     out << to_string(report.threshold.status) << ", "
         << (report.threshold.status == CalibrationStatus::estimated ? "about " : "at most ")
-        << rounded(report.threshold.rate) << " in 1,000 points on average, counted in " << report.blocks
-        << " blocks of " << report.block << " points";
+        << rounded(report.threshold.rate) << " in 1,000 points on average, counted in "
+        << std::to_string(report.blocks) << " blocks of " << std::to_string(report.block) << " points";
     if (report.threshold.status == CalibrationStatus::widened) {
       out << "; fewer, such as the usual 1, cannot be promised with so few rows";
     }

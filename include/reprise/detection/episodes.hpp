@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <ostream>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "../core/error.hpp"
@@ -34,10 +35,11 @@ struct Episode {
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Episode& episode) {
-  return out << "points " << episode.start << " to " << episode.end - 1 << ", highest at " << episode.peak
-             << ": score " << detail::number_text(episode.score, 3) << ", p "
-             << detail::number_text(episode.p_value, 2) << ", an alarm from "
-             << detail::number_text(episode.rate, 2) << " false alarms in 1,000 points on";
+  return out << "points " << std::to_string(episode.start) << " to " << std::to_string(episode.end - 1)
+             << ", highest at " << std::to_string(episode.peak) << ": score "
+             << detail::number_text(episode.score, 3) << ", p " << detail::number_text(episode.p_value, 2)
+             << ", an alarm from " << detail::number_text(episode.rate, 2)
+             << " false alarms in 1,000 points on";
 }
 
 /// Runs of scores above `threshold`, with up to `quiet` points at or below it inside; without p-values.
