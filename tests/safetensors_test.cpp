@@ -154,6 +154,7 @@ void check_equal(const Autoencoder<Scalar>& a, const Autoencoder<Scalar>& b) {
   CHECK(s.epochs == t.epochs);
   CHECK(s.learning_rate_scale == t.learning_rate_scale);
   CHECK(s.moments.schedule_start == t.moments.schedule_start);
+  CHECK(s.aborted_norm == t.aborted_norm);
   CHECK(s.loss == t.loss);
 }
 
@@ -309,6 +310,7 @@ TEST_CASE("a second rate with its schedule, and the loss that was trained, come 
   model.fit(some_windows(), fit_options(reprise::Adam{}, 2));
   model.fit(some_windows(), options(1));
   REQUIRE(model.training_state().moments.schedule_start == 8);
+  model.training_state().aborted_norm = 1.0 / 3.0;
   reprise::save(model, directory / "model");
   reprise::save(model, directory / "without", {.optimizer_state = false});
   auto loaded = reprise::load<Autoencoder<float>>(directory / "model");

@@ -25,7 +25,8 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A loss or gradient became NaN or infinite in training; the model keeps its last finite state.
+/// A loss or gradient became NaN or infinite in training. What is thrown is a `TrainingAborted`
+/// (training/events.hpp), which also has the losses until then.
 class NotFiniteError : public Error {
  public:
   using Error::Error;

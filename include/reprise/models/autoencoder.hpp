@@ -111,8 +111,9 @@ class Autoencoder : public ChainModel<Scalar_> {
   /// without a horizon. A second fit with the same optimizer goes on where the first ended: fit(10) then
   /// fit(20) equals fit(30) bit for bit. With another learning rate, schedule or clip its moments go on, and
   /// the schedule begins at this fit; with another kind, betas or momentum they start anew. Throws `Error` on
-  /// options or samples that cannot be, and `NotFiniteError` when loss or gradient stop being finite; the
-  /// model then has the last parameters with a finite loss.
+  /// options or samples that cannot be, and `TrainingAborted` when loss or gradient stop being finite; the
+  /// model is then again as it was before the fit or at the end of an epoch, whichever has the lowest loss
+  /// (see `Trainer::fit`).
   History fit(const Source& source, FitOptions options = {}) {
     theta();
     require_padding("fit: windows", source);

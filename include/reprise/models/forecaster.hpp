@@ -72,8 +72,9 @@ class Forecaster : public ChainModel<Scalar_> {
 
   /// Trains to predict the source's targets, such as what follows `Windows` of the same horizon. A second fit
   /// with the same optimizer goes on where the first ended: fit(10) then fit(20) equals fit(30) bit for bit.
-  /// Throws `Error` on options or samples that cannot be, and `NotFiniteError` when loss or gradient stop
-  /// being finite; the model then has the last parameters with a finite loss.
+  /// Throws `Error` on options or samples that cannot be, and `TrainingAborted` when loss or gradient stop
+  /// being finite; the model is then again as it was before the fit or at the end of an epoch, whichever has
+  /// the lowest loss (see `Trainer::fit`).
   History fit(const Source& source, FitOptions options = {}) {
     this->theta();
     return this->train(*this, source, std::move(options));

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "../core/error.hpp"
 #include "../core/parameters.hpp"
 
 namespace reprise {
@@ -21,6 +24,19 @@ struct History {
   /// Empty without validation data.
   std::vector<double> validation_loss{};
   std::vector<double> learning_rate{};
+};
+
+/// What fit throws when a loss, a gradient or what the optimizer remembers stops being finite: with the
+/// losses of the epochs that were over. The model is again as it was before the fit or at the end of one of
+/// these epochs, whichever has the lowest loss.
+class TrainingAborted : public NotFiniteError {
+ public:
+  TrainingAborted(const std::string& message, History history)
+      : NotFiniteError(message), history_(std::make_shared<const History>(std::move(history))) {}
+  const History& history() const { return *history_; }
+
+ private:
+  std::shared_ptr<const History> history_;  // so that a copy of the error cannot fail
 };
 
 namespace detail {
@@ -66,6 +82,9 @@ struct TrainingEvent {
   double learning_rate = 0.0;
   /// Euclidean norm of the last batch's gradient, before any clipping; what is frozen does not count.
   double gradient_norm = 0.0;
+  /// At `end`, where a loss stopped being finite: the model has its best state back, and fit throws a
+  /// `TrainingAborted` next. Kept weights come back only where they are as good as those before the fit.
+  bool aborted = false;
 
   /// The epochs of this call of fit that are over; at `epoch_end`, this one too.
   const History& history() const { return training().history(); }

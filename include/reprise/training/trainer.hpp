@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include "chain.hpp"
 #include "detail/batch_pass.hpp"
+#include "detail/candidates.hpp"
 #include "detail/frozen.hpp"
 #include "fit.hpp"
 
@@ -55,6 +57,7 @@ class Training final : private TrainingAccess {
     event_.access.training = this;
     grow(gradient_, theta.size());
     if (options_.validation_split > 0.0) hold_out();
+    choose_judges();
     options_.batch_size =
         std::min(options_.batch_size, std::max(train_size_, validation_ ? validation_->size() : 0));
   }
@@ -73,14 +76,10 @@ class Training final : private TrainingAccess {
       event_.epoch = epoch;
       event_.validation_loss.reset();
       event_.loss = train_epoch();
-      if (validation_) event_.validation_loss = validation_loss();
-      ++state_.epochs;
-      history_.loss.push_back(event_.loss);
-      if (validation_) history_.validation_loss.push_back(*event_.validation_loss);
-      history_.learning_rate.push_back(learning_rate());
-      call_back(TrainingStage::epoch_end);
+      end_epoch();
     }
-    if (!validation_) check_last_update();
+    // No later loss tells whether the very last update was a good one.
+    if (!std::isfinite(judged_)) stop_not_finite("the loss after the last update", judged_);
     call_back(TrainingStage::end);
     return std::move(history_);
   }
@@ -100,14 +99,24 @@ class Training final : private TrainingAccess {
     first_to_validate_ = train_size_;
   }
 
+  /// The samples whose loss says how good the parameters are at an epoch's end.
+  void choose_judges() {
+    if (!validation_) {
+      judges_ = judging_samples(train_size_, options_.sample_weights);
+      return;
+    }
+    judges_.resize(static_cast<std::size_t>(validation_->size() - first_to_validate_));
+    std::iota(judges_.begin(), judges_.end(), first_to_validate_);
+  }
+
   /// A callback that refuses its own options leaves the model with the state of its earlier training.
   void begin() {
-    TrainingState<Scalar> earlier = state_;
+    candidates_.begin(theta_, state_);
     take_over();
     try {
       call_back(TrainingStage::begin);
     } catch (...) {
-      state_ = std::move(earlier);
+      state_ = candidates_.before();
       throw;
     }
   }
@@ -194,59 +203,90 @@ class Training final : private TrainingAccess {
     clear_frozen(gradient_, trainable_);
     event_.gradient_norm = gradient_norm(gradient_);
     if (!std::isfinite(event_.gradient_norm)) {
-      // The loss of these very parameters was finite: they stay.
-      throw_not_finite("the gradient's norm", event_.gradient_norm);
+      stop_not_finite("the gradient's norm", event_.gradient_norm);
     }
-    last_finite_theta_ = theta_;
-    last_finite_moments_ = state_.moments;
+    forget_other_scale();
     apply_update<Scalar>(options_.optimizer, network_.parameters(), state_.moments,
                          state_.learning_rate_scale, gradient_, theta_, trainable_);
+    // Adam and RMSprop remember squares of gradients, which leave the scalar's range long before these do.
+    const double root = std::sqrt(static_cast<double>(std::numeric_limits<Scalar>::max()));
+    if (event_.gradient_norm > 0.5 * root) require_finite_state();
     return loss;
   }
+  /// After an abort the inputs may have been scaled, as its message advises. What is remembered of gradients
+  /// a thousand times as large or more would keep the parameters from moving, or throw them far away.
+  void forget_other_scale() {
+    largest_norm_ = std::max(largest_norm_, event_.gradient_norm);
+    if (state_.aborted_norm > 1e3 * event_.gradient_norm) {
+      state_.moments = initial_state<Scalar>(options_.optimizer, theta_.size());
+    }
+    state_.aborted_norm = 0.0;
+  }
+  /// A moment that is infinite stays so, and its parameter never moves again; the loss need not tell.
+  void require_finite_state() {
+    const double infinity = std::numeric_limits<double>::infinity();
+    if (!all_finite(state_.moments)) stop_not_finite("what the optimizer remembers", infinity);
+    if (!theta_.allFinite()) stop_not_finite("the parameters", infinity);
+  }
 
-  /// The mean loss of the samples to validate on; weighted where a split took them from weighted samples, as
-  /// in Keras.
-  double validation_loss() {
-    const bool weighted = options_.validation_split > 0.0;
-    order_.resize(static_cast<std::size_t>(std::max(options_.batch_size, train_size_)));
+  /// Judges the parameters, which become the candidate where none before were better.
+  void end_epoch() {
+    require_finite_state();
+    judged_ = judged_loss();
+    if (validation_ && !std::isfinite(judged_)) stop_not_finite("the validation loss", judged_);
+    ++state_.epochs;
+    history_.loss.push_back(event_.loss);
+    history_.learning_rate.push_back(learning_rate());
+    if (validation_) {
+      event_.validation_loss = judged_;
+      history_.validation_loss.push_back(judged_);
+    }
+    state_.aborted_norm = largest_norm_;
+    candidates_.offer(theta_, state_, judged_);
+    state_.aborted_norm = 0.0;
+    call_back(TrainingStage::epoch_end);
+  }
+
+  /// Mean loss at the parameters as they are, without dropout: of the samples to validate on, weighted where
+  /// a split took them from weighted samples, as in Keras; else of a share of those that are trained on.
+  double judged_loss() {
+    const Source& source = validation_ ? *validation_ : source_;
+    const bool weighted = !options_.validation_data;
+    const std::span<const Index> samples(judges_);
+    const auto batch_size = static_cast<std::size_t>(options_.batch_size);
     double sum = 0.0, positions = 0.0;
-    for (Index first = first_to_validate_; first < validation_->size(); first += options_.batch_size) {
-      const Index count = std::min(options_.batch_size, validation_->size() - first);
-      std::iota(order_.begin(), order_.begin() + count, first);
-      const auto batch = std::span<const Index>(order_).first(static_cast<std::size_t>(count));
-      sum += pass_.loss_total(theta_.data(), *validation_, batch,
+    for (std::size_t first = 0; first < samples.size(); first += batch_size) {
+      const auto batch = samples.subspan(first, std::min(batch_size, samples.size() - first));
+      sum += pass_.loss_total(theta_.data(), source, batch,
                               weighted ? weights_of(batch) : std::span<const double>{}, options_.loss);
-      positions += valid_positions(*validation_, batch);
+      positions += valid_positions(source, batch);
     }
-    order_.resize(static_cast<std::size_t>(train_size_));
-    const double loss = sum / positions;
-    if (!std::isfinite(loss)) stop_not_finite("the validation loss", loss);
-    return loss;
+    return sum / positions;
   }
 
-  /// No later loss tells whether the very last update was a good one.
-  void check_last_update() {
-    const auto batch = std::span<const Index>(order_).last(
-        static_cast<std::size_t>(std::min(options_.batch_size, train_size_)));
-    const double loss = pass_.loss_total(theta_.data(), source_, batch, {}, options_.loss);
-    if (!std::isfinite(loss)) stop_not_finite("the loss after the last update", loss);
-  }
-
-  /// Goes back to the last parameters whose loss was finite, then throws.
+  /// Puts the best candidate back as a whole, lets callbacks hear of the end, then throws.
   [[noreturn]] void stop_not_finite(const char* what, double value) {
-    if (last_finite_theta_.size() > 0) {
-      theta_ = last_finite_theta_;
-      state_.moments = last_finite_moments_;
-    }
-    throw_not_finite(what, value);
-  }
-  [[noreturn]] void throw_not_finite(const char* what, double value) const {
-    constexpr const char* advice =
-        "; the model keeps the last parameters with a finite loss. Try a smaller learning rate, "
-        "gradient clipping, scaled inputs, or tanh instead of an unbounded activation";
-    throw NotFiniteError(Text{"fit: expected ", what, " to stay finite, got ", value, " in epoch ",
-                              event_.epoch, ", batch ", event_.batch, " of ", event_.batches, advice}
-                             .string());
+    const bool trained = candidates_.put_back(theta_, state_, [&] { return judged_loss(); });
+    const char* const back = trained ? "at the end of its best epoch" : "before the fit";
+    const std::string message = Text{"fit: expected ",
+                                     what,
+                                     " to stay finite, got ",
+                                     value,
+                                     " in epoch ",
+                                     event_.epoch,
+                                     ", batch ",
+                                     event_.batch,
+                                     " of ",
+                                     event_.batches,
+                                     "; the model is again as it was ",
+                                     back,
+                                     ". Try a smaller learning rate, "
+                                     "gradient clipping, scaled inputs, or tanh instead of an unbounded "
+                                     "activation"}
+                                    .string();
+    event_.aborted = true;
+    call_back(TrainingStage::end);
+    throw TrainingAborted(message, std::move(history_));
   }
 
   double learning_rate() const {
@@ -261,12 +301,20 @@ class Training final : private TrainingAccess {
       options_.callbacks[i](event_);
       if (std::exchange(event_.stop_requested, false)) stopped_ = true;
       if (std::exchange(event_.keep_requested, false)) kept_[i] = theta_;
-      if (std::exchange(event_.restore_requested, false) && kept_[i].size() > 0) theta_ = kept_[i];
+      if (std::exchange(event_.restore_requested, false) && kept_[i].size() > 0) restore(kept_[i]);
       const double factor = std::exchange(event_.learning_rate_factor, 1.0);
       if (!(factor >= 0.0 && std::isfinite(factor))) {
         fail("scale_learning_rate", "a finite factor >= 0", {factor});
       }
       state_.learning_rate_scale *= factor;
+    }
+  }
+
+  void restore(const Vector<Scalar>& kept) {
+    if (!event_.aborted) {
+      theta_ = kept;
+    } else {
+      candidates_.restore(theta_, kept, [&] { return judged_loss(); });
     }
   }
 
@@ -302,8 +350,10 @@ class Training final : private TrainingAccess {
   BatchPass<Scalar> pass_;
   std::vector<ParameterRange> trainable_;  // empty: everything
   Vector<Scalar> gradient_;
-  Vector<Scalar> last_finite_theta_;
-  OptimizerState<Scalar> last_finite_moments_;
+  Candidates<Scalar> candidates_;
+  std::vector<Index> judges_;         // whose loss judges the parameters
+  double largest_norm_ = 0.0;         // of a gradient in this fit
+  double judged_ = 0.0;               // at the last epoch's end
   std::vector<Vector<Scalar>> kept_;  // one for each callback
   std::vector<Index> order_;
   std::vector<double> weights_;
@@ -374,8 +424,11 @@ class Trainer {
         state_(&state),
         write_snapshot_(std::move(write_snapshot)) {}
 
-  /// Throws `Error` on options, samples or parameters that cannot be, and `NotFiniteError` when loss or
-  /// gradient stop being finite; the parameters are then the last that had a finite loss.
+  /// Throws `Error` on options, samples or parameters that cannot be, and `TrainingAborted` when loss,
+  /// gradient or moments stop being finite. Parameters and state are then again what they were before the fit
+  /// or at the end of one of its epochs, whichever has the lowest loss: of the validation data or, where
+  /// there are none, of one sample in 32 (see training/detail/candidates.hpp), which costs one part in 96 of
+  /// an epoch's work.
   History fit(const Source& source, FitOptions options = {}) {
     detail::require_parameters(*network_, *parameters_, "fit: parameters");
     return detail::Training<Scalar>(*network_, *parameters_, *state_, source, std::move(options),
