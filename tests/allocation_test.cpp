@@ -84,6 +84,7 @@ TEST_CASE("the counter counts every way to the heap") {
 
 TEST_CASE("the counter counts in other threads") {
   reprise::detail::ThreadPool pool(2);
+  pool.run(8, [](Index, int) {});  // starts the other thread
   std::array<void*, 8> memory{};
   CHECK(allocations_of([&] {
           pool.run(8, [&](Index i, int) { use(memory[static_cast<std::size_t>(i)] = std::malloc(10)); });
@@ -116,7 +117,7 @@ TEST_CASE_TEMPLATE("no allocation in a step of training", Scalar, float, double)
       CAPTURE(threads);
       const Autoencoder<Scalar> model(usual_model(dropout));
       const reprise::Source source = test::wave_windows(150, 4);
-      const auto batch = test::numbers(0, 150);  // four shards and a short one
+      const auto batch = test::numbers(0, 150);  // four shards, the last one short
       const std::vector<double> weights(150, 1.5);
       reprise::Vector<Scalar> theta = model.weights(), gradient = theta;
       reprise::detail::BatchPass<Scalar> pass(model.network(), threads);
@@ -265,6 +266,54 @@ TEST_CASE_TEMPLATE("no allocation in reconstruct with a workspace", Scalar, floa
   };
   CHECK(allocations_of(reconstruct_longer) > 0);
   CHECK(allocations_of(reconstruct_longer) == 0);
+}
+
+TEST_CASE("the counter counts bytes") {
+  void* memory = nullptr;
+  CHECK(test::allocated_bytes_of([&] { use(memory = std::malloc(1234)); }) == 1234);
+  std::free(memory);
+  CHECK(test::allocated_bytes_of([&] { use(memory = std::calloc(3, 5)); }) == 15);
+  std::free(memory);
+}
+
+TEST_CASE_TEMPLATE("inference takes the memory of its result and of one block for each thread", Scalar, float,
+                   double) {
+  const Autoencoder<Scalar> model(usual_model());
+  // Whole blocks: 2 and 20 of them.
+  const Windows few = test::wave_windows(128, 4), many = test::wave_windows(1280, 4);
+  const auto sequences_of = [](const Windows& windows) {
+    Sequences<Scalar> sequences(windows.shape().batch(windows.size()));
+    windows.template gather<Scalar>(test::numbers(0, windows.size()), sequences.view());
+    return sequences;
+  };
+  const Sequences<Scalar> few_sequences = sequences_of(few), many_sequences = sequences_of(many);
+  /// Bytes beside the result.
+  const auto beside = [](const auto& infer) {
+    Sequences<Scalar> result;
+    const long bytes = test::allocated_bytes_of([&] { result = infer(); });
+    return bytes - static_cast<long>(static_cast<std::size_t>(result.values().size()) * sizeof(Scalar));
+  };
+  const auto check = [&](const auto& infer, const auto& small, const auto& large) {
+    const long with_few = beside([&] { return infer(small, 1); });
+    CHECK(with_few > 0);
+    CHECK(beside([&] { return infer(large, 1); }) == with_few);
+    // Two threads, if both get a block.
+    CHECK(beside([&] { return infer(large, 2); }) < 2 * with_few + 2000);
+    // A thousand: a block for each of them that there are blocks for.
+    CHECK(beside([&] { return infer(large, 1000); }) < 21 * (with_few + 2000));
+  };
+  const auto reconstruct = [&](const auto& input, int threads) {
+    return model.reconstruct(input, {.threads = threads});
+  };
+  const auto encode = [&](const auto& input, int threads) {
+    return model.encode(input, {.threads = threads});
+  };
+  check(reconstruct, few, many);
+  check(reconstruct, few_sequences, many_sequences);
+  check(encode, few, many);
+  check(encode, few_sequences, many_sequences);
+  check([&](const auto& codes, int threads) { return model.decode(codes, {.threads = threads}); },
+        model.encode(few), model.encode(many));
 }
 
 TEST_CASE_TEMPLATE("no allocation in a step of a stream", Scalar, float, double) {

@@ -33,8 +33,9 @@ namespace {
 
 constexpr Index steps = 5;
 constexpr Index features = 2;
-/// Two whole shards and a short one.
-constexpr Index batch_size = 2 * shard_width + 3;
+/// Three whole shards and a short one.
+constexpr Index batch_size = 3 * shard_width + 3;
+constexpr Index width = 26;
 
 /// An autoencoder of two layers a side: 2 features, 4 and 3 units, 3 and 4 units.
 Sequential<double> stacked(LstmOptions encoder, LstmOptions decoder) {
@@ -227,7 +228,8 @@ TEST_CASE("whole network: dropout's masks are a function of context and sample")
     return pass_once(context, same, weights);
   };
   const LayerContext inference{};
-  for (const Index place : {Index{1}, shard_width, 2 * shard_width}) {
+  CHECK(reprise::detail::shard_width_of(network, batch_size) == width);
+  for (const Index place : {Index{1}, width, 3 * width}) {
     CAPTURE(place);
     CHECK(test::relative_difference(only(place, inference), only(0, inference)) < 1e-12);
     CHECK(test::relative_difference(only(place, training()), only(0, training())) > 1e-3);

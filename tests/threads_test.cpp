@@ -1,14 +1,19 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <atomic>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include <reprise/models/autoencoder.hpp>
+#include <reprise/models/forecaster.hpp>
 
 #include "training.hpp"
 
@@ -21,8 +26,178 @@ using reprise::Windows;
 using reprise::detail::ThreadPool;
 using test::same_bits;
 
-TEST_CASE("threads: any number of them gives the same bits") {
-  // 100 windows a batch are 4 shards, the last batch is one short shard; 64 units are 4 parts of a gradient.
+namespace {
+
+/// Windows that note which threads ask for them.
+struct NotedWindows {
+  struct Note {
+    std::mutex mutex;
+    std::set<std::thread::id> threads;
+  };
+  Windows windows;
+  std::shared_ptr<Note> note = std::make_shared<Note>();
+
+  Index size() const { return windows.size(); }
+  reprise::SequenceShape input_shape() const { return windows.shape(); }
+  reprise::SequenceShape target_shape() const { return windows.shape(); }
+  bool targets_are_inputs() const { return true; }
+  template <typename Scalar>
+  void gather(std::span<const Index> samples, reprise::SequenceView<Scalar> inputs,
+              reprise::SequenceView<Scalar>) const {
+    const std::lock_guard lock(note->mutex);
+    note->threads.insert(std::this_thread::get_id());
+    windows.gather(samples, inputs);
+  }
+  std::size_t threads() const { return note->threads.size(); }
+};
+
+}  // namespace
+
+TEST_CASE("threads: batches of any size have the same bits in fit and evaluate, whatever their number") {
+  const Autoencoder<float> start(test::small_model_with_dropout(16, 2));
+  for (const Index batch_size : {8, 32, 33, 256}) {
+    CAPTURE(batch_size);
+    const Windows windows = test::wave_windows(batch_size + 20, 16, 2);  // and a short batch
+    FitOptions fit{.epochs = 2, .batch_size = batch_size};
+    Autoencoder<float> expected = start;
+    const History history = expected.fit(windows, fit);
+    const double loss = expected.evaluate(windows, {.batch_size = batch_size});
+    for (const int threads : {2, 3, 8, 1000}) {
+      CAPTURE(threads);
+      fit.threads = threads;
+      Autoencoder<float> model = start;
+      CHECK(model.fit(windows, fit).loss == history.loss);
+      CHECK(same_bits(model.weights(), expected.weights()));
+      CHECK(model.evaluate(windows, {.batch_size = batch_size, .threads = threads}) == loss);
+    }
+  }
+}
+
+TEST_CASE("threads: what a model makes of samples has the same bits, whatever their number") {
+  const Autoencoder<float> model(test::small_model(6, 2));
+  const reprise::Forecaster<float> forecaster(
+      {.steps = 6, .features = 2, .horizon = 2, .layers = {{.units = 4}}});
+  for (const Index count : {8, 32, 33, 256}) {
+    CAPTURE(count);
+    const Windows windows = test::wave_windows(count, 6, 2);
+    const auto expected = model.reconstruct(windows);
+    const auto codes = model.encode(windows);
+    const auto decoded = model.decode(codes);
+    const auto predicted = forecaster.predict(windows);
+    std::vector<Index> lengths;
+    for (Index i = 0; i < count; ++i) lengths.push_back(1 + i * 5 % 6);
+    const auto of_lengths = model.reconstruct(expected, lengths);
+    for (const int threads : {1, 2, 3, 8, 1000}) {
+      CAPTURE(threads);
+      CHECK(same_bits(model.reconstruct(windows, {.threads = threads}).values(), expected.values()));
+      CHECK(same_bits(model.encode(windows, {.threads = threads}).values(), codes.values()));
+      CHECK(same_bits(model.decode(codes, {.threads = threads}).values(), decoded.values()));
+      CHECK(same_bits(forecaster.predict(windows, {.threads = threads}).values(), predicted.values()));
+      // The same samples handed over as sequences.
+      Sequences<float> input = expected;
+      windows.gather<float>(test::numbers(0, count), input.view());
+      CHECK(same_bits(model.reconstruct(input, {.threads = threads}).values(), expected.values()));
+      CHECK(same_bits(model.encode(input, {.threads = threads}).values(), codes.values()));
+      CHECK(same_bits(forecaster.predict(input, {.threads = threads}).values(), predicted.values()));
+      CHECK(same_bits(model.reconstruct(expected, lengths, {.threads = threads}).values(),
+                      of_lengths.values()));
+    }
+  }
+  CHECK_THROWS_WITH_AS(model.reconstruct(test::wave_windows(8, 6, 2), {.threads = 0}),
+                       "threads: expected a number of threads > 0, got 0", reprise::Error);
+}
+
+TEST_CASE("threads: lengths in braces are lengths, and options are options") {
+  const Autoencoder<float> model(test::small_model(6));
+  Sequences<float> one({.samples = 1, .steps = 6, .features = 1}),
+      three({.samples = 3, .steps = 6, .features = 1});
+  one.values().setConstant(0.5f);
+  three.values().setConstant(0.5f);
+  const auto of_four = model.reconstruct(one, std::vector<Index>{4});
+  CHECK(of_four(0, 4, 0) == 0.0f);
+  CHECK(same_bits(model.reconstruct(one, {4}).values(), of_four.values()));
+  CHECK(same_bits(model.reconstruct(three, {6, 2, 1}, {.threads = 2}).values(),
+                  model.reconstruct(three, std::vector<Index>{6, 2, 1}).values()));
+  CHECK(same_bits(model.reconstruct(three, {.threads = 2}).values(), model.reconstruct(three).values()));
+}
+
+TEST_CASE("threads: no more work than a batch has groups, however many are asked for") {
+  const Autoencoder<float> start(test::small_model(16));
+  const auto threads_of_fit = [&](Index batch_size) {
+    const NotedWindows windows{test::wave_windows(4 * batch_size, 16)};
+    Autoencoder<float> model = start;
+    model.fit(windows, {.epochs = 5, .batch_size = batch_size, .threads = 200});
+    return windows.threads();
+  };
+  CHECK(threads_of_fit(8) == 1);
+  CHECK(threads_of_fit(32) <= 2);
+  CHECK(threads_of_fit(256) <= 8);
+  const NotedWindows windows{test::wave_windows(130, 16)};
+  static_cast<void>(start.reconstruct(windows, {.threads = 200}));
+  CHECK(windows.threads() <= 3);
+}
+
+TEST_CASE("threads: no more are started than a batch has groups, however many are asked for") {
+  // 16 steps: a batch of 32 is cut in two. In shorter sequences that would cost one thread too much.
+  struct Case {
+    Index steps, batch;
+    int to_fit, to_evaluate;
+  };
+  for (const Case& c : {Case{16, 8, 1, 1},
+                        {16, 31, 1, 1},
+                        {16, 32, 2, 2},
+                        {16, 33, 2, 2},
+                        {16, 64, 2, 2},
+                        {16, 96, 4, 4},
+                        {16, 256, 8, 8},
+                        {16, 600, 8, 18},
+                        {4, 32, 1, 1},
+                        {4, 47, 1, 1},
+                        {4, 48, 2, 2}}) {
+    CAPTURE(c.steps);
+    CAPTURE(c.batch);
+    const Autoencoder<float> model(test::small_model(c.steps));
+    const reprise::Source windows = test::wave_windows(c.batch, c.steps);
+    const auto numbers = test::numbers(0, c.batch);
+    reprise::Vector<float> gradient = model.weights();
+    reprise::detail::BatchPass<float> pass(model.network(), 1000);
+    CHECK(pass.threads() == 1);
+    pass.loss_and_gradient(model.weights().data(), windows, numbers, {}, reprise::MeanSquaredError{}, {},
+                           gradient.data());
+    CHECK(pass.threads() == c.to_fit);
+    pass.loss_total(model.weights().data(), windows, numbers, {}, reprise::MeanSquaredError{});
+    CHECK(pass.threads() == c.to_evaluate);
+  }
+}
+
+TEST_CASE("threads: shards are even in number and of nearly equal width") {
+  using reprise::detail::shard_width_of;
+  const auto network = [](Index units, Index steps) {
+    return Autoencoder<float>({.steps = steps, .encoder = {{.units = units}}, .decoder = {{.units = units}}})
+        .network();
+  };
+  const auto small = network(8, 16), large = network(200, 16);
+  for (Index batch = 32; batch <= 512; ++batch) {
+    CAPTURE(batch);
+    const Index width = shard_width_of(small, batch), shards = (batch + width - 1) / width;
+    CHECK(width <= 48);
+    CHECK(width % 2 == 0);
+    CHECK(width >= (batch < 48 ? 16 : 24));
+    CHECK(shards % 2 == 0);
+    CHECK(batch - (shards - 1) * width >= width - 2 * shards);  // the last one
+  }
+  CHECK(shard_width_of(small, 31) == 31);
+  CHECK(shard_width_of(small, 1) == 1);
+  // Weights that fill a cache are read once for twice as many samples.
+  CHECK(shard_width_of(large, 64) == 64);
+  CHECK(shard_width_of(large, 95) == 95);
+  CHECK(shard_width_of(large, 96) == 48);
+  CHECK(shard_width_of(large, 128) == 64);
+  CHECK(shard_width_of(large, 256) == 64);
+}
+
+TEST_CASE("threads: any number of them gives the same bits with validation and dropout") {
+  // 100 windows a batch are 4 shards, the last batch of 28 is one; 64 units are 4 parts of a gradient.
   reprise::AutoencoderOptions options = test::small_model_with_dropout(4, 2);
   options.encoder[0].units = 64;
   options.decoder[1].recurrent_dropout = 0.0;
@@ -110,6 +285,29 @@ TEST_CASE("thread pool: every task once, by a worker of its own") {
       for (Index i = 0; i < 100; ++i) CHECK(done[static_cast<std::size_t>(i)] == (i < count ? 1 : 0));
     }
   }
+}
+
+TEST_CASE("thread pool: starts and wakes no more threads than there are tasks") {
+  ThreadPool pool(1000);
+  CHECK(pool.size() == 1000);
+  CHECK(pool.started() == 1);
+  pool.run(1, [](Index, int) {});
+  CHECK(pool.started() == 1);
+  pool.run(3, [](Index, int) {});
+  CHECK(pool.started() == 3);
+  pool.run(6, [](Index, int) {});
+  CHECK(pool.started() == 6);
+  // The others sleep while there is nothing for them: the two tasks meet, so each has a thread of its own.
+  for (int round = 0; round < 300; ++round) {
+    std::atomic<int> met = 0;
+    std::array<int, 2> workers{};
+    pool.run(2, [&](Index number, int worker) {
+      workers[static_cast<std::size_t>(number)] = worker;
+      for (++met; met < 2;) std::this_thread::yield();
+    });
+    CHECK(workers[0] + workers[1] == 1);
+  }
+  CHECK(pool.started() == 6);
 }
 
 TEST_CASE("thread pool: an exception comes back to the caller, and the pool goes on") {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <array>
+#include <concepts>
+#include <initializer_list>
 #include <string_view>
 
 #include "../core/joined_windows.hpp"
@@ -122,34 +124,44 @@ class Autoencoder : public ChainModel<Scalar_> {
   }
 
   /// The windows, or other samples' inputs, as the model reproduces them.
-  Sequences<Scalar> reconstruct(const Source& source) const {
+  Sequences<Scalar> reconstruct(const Source& source, const InferenceOptions& options = {}) const {
     detail::LayerRange layers = this->all_layers();
     layers.ends_with_input = true;
-    return run(source, layers, "reconstruct: windows");
+    return run(source, layers, "reconstruct: windows", options);
   }
-  Sequences<Scalar> reconstruct(const Sequences<Scalar>& input) const {
-    return detail::infer_sequences(network_, theta(), input, this->all_layers(), "reconstruct: input");
+  Sequences<Scalar> reconstruct(const Sequences<Scalar>& input, const InferenceOptions& options = {}) const {
+    return detail::infer_sequences(network_, theta(), input, this->all_layers(), "reconstruct: input",
+                                   options);
   }
   /// The same of samples of different lengths, one a sample, valid steps first; zeros stand behind them.
-  Sequences<Scalar> reconstruct(Sequences<Scalar> input, std::vector<Index> lengths) const {
-    return reconstruct(ArraySource<Scalar>(std::move(input), std::move(lengths)));
+  /// `lengths` is a `std::vector<Index>`. A template, since braces stand for options or for the list below.
+  template <std::same_as<std::vector<Index>> Lengths>
+  Sequences<Scalar> reconstruct(Sequences<Scalar> input, Lengths lengths,
+                                const InferenceOptions& options = {}) const {
+    return reconstruct(ArraySource<Scalar>(std::move(input), std::move(lengths)), options);
   }
-  /// The same into memory of the caller; allocates nothing once the workspace has seen a batch of this size,
-  /// and does not look for NaN: a window that holds one comes out as NaN, the others as they would without
-  /// it.
+  Sequences<Scalar> reconstruct(Sequences<Scalar> input, std::initializer_list<Index> lengths,
+                                const InferenceOptions& options = {}) const {
+    return reconstruct(std::move(input), std::vector<Index>(lengths), options);
+  }
+  /// The same into memory of the caller, all samples at once: the workspace grows with them. Allocates
+  /// nothing once the workspace has seen a batch of this size, and does not look for NaN: a window that holds
+  /// one comes out as NaN, the others as they would without it.
   void reconstruct(SequenceView<const Scalar> input, SequenceView<Scalar> output,
                    InferenceWorkspace<Scalar>& workspace) const {
     detail::infer_views(network_, theta(), input, output, workspace, "reconstruct");
   }
 
   /// The codes of the windows: batch x 1 step x code_size.
-  Sequences<Scalar> encode(const Source& source) const { return run(source, encoder(), "encode: windows"); }
-  Sequences<Scalar> encode(const Sequences<Scalar>& input) const {
-    return detail::infer_sequences(network_, theta(), input, encoder(), "encode: input");
+  Sequences<Scalar> encode(const Source& source, const InferenceOptions& options = {}) const {
+    return run(source, encoder(), "encode: windows", options);
+  }
+  Sequences<Scalar> encode(const Sequences<Scalar>& input, const InferenceOptions& options = {}) const {
+    return detail::infer_sequences(network_, theta(), input, encoder(), "encode: input", options);
   }
   /// From codes, as `encode` gives them, to windows. Throws for a decoder that starts from the encoder's
   /// state, of which the code is only a part.
-  Sequences<Scalar> decode(const Sequences<Scalar>& codes) const {
+  Sequences<Scalar> decode(const Sequences<Scalar>& codes, const InferenceOptions& options = {}) const {
     if (options_.decoder_state == DecoderState::encoder) {
       detail::fail("decode", "a decoder that needs nothing but the code",
                    "one that starts from the encoder's state; use reconstruct");
@@ -157,7 +169,7 @@ class Autoencoder : public ChainModel<Scalar_> {
     return detail::infer_sequences(
         network_, theta(), codes,
         {encoder_size(), last(), {.steps = 1, .features = code_size()}, network_.output_shape()},
-        "decode: codes");
+        "decode: codes", options);
   }
 
   /// Mean loss over the source's samples as `reconstruct` gives them, without dropout or teacher forcing;
@@ -261,10 +273,11 @@ class Autoencoder : public ChainModel<Scalar_> {
   detail::LayerRange encoder() const {
     return {0, encoder_size(), network_.input_shape(), {.steps = 1, .features = code_size()}};
   }
-  Sequences<Scalar> run(const Source& source, const detail::LayerRange& layers, const char* what) const {
+  Sequences<Scalar> run(const Source& source, const detail::LayerRange& layers, const char* what,
+                        const InferenceOptions& options) const {
     detail::require_equal_shape(what, layers.input, source.input_shape());  // before the padding
     require_padding(what, source);
-    return detail::infer_source(network_, theta(), source, layers, what);
+    return detail::infer_source(network_, theta(), source, layers, what, options);
   }
 
   AutoencoderOptions options_;

@@ -82,15 +82,16 @@ class Forecaster : public ChainModel<Scalar_> {
 
   /// What follows each window, or other samples' inputs: windows x horizon x features. The windows themselves
   /// may have any horizon: at the end of a series nothing is known of what follows.
-  Sequences<Scalar> predict(const Source& source) const {
-    return detail::infer_source(this->network_, this->theta(), source, this->all_layers(),
-                                "predict: windows");
+  Sequences<Scalar> predict(const Source& source, const InferenceOptions& options = {}) const {
+    return detail::infer_source(this->network_, this->theta(), source, this->all_layers(), "predict: windows",
+                                options);
   }
-  Sequences<Scalar> predict(const Sequences<Scalar>& input) const {
-    return detail::infer_sequences(this->network_, this->theta(), input, this->all_layers(),
-                                   "predict: input");
+  Sequences<Scalar> predict(const Sequences<Scalar>& input, const InferenceOptions& options = {}) const {
+    return detail::infer_sequences(this->network_, this->theta(), input, this->all_layers(), "predict: input",
+                                   options);
   }
-  /// The same into memory of the caller; allocates nothing once the workspace has seen a batch of this size.
+  /// The same into memory of the caller, all samples at once: the workspace grows with them. Allocates
+  /// nothing once the workspace has seen a batch of this size.
   void predict(SequenceView<const Scalar> input, SequenceView<Scalar> output,
                InferenceWorkspace<Scalar>& workspace) const {
     detail::infer_views(this->network_, this->theta(), input, output, workspace, "predict");

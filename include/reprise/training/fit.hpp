@@ -37,7 +37,9 @@ struct FitOptions {
   std::vector<Callback> callbacks{};
   /// Of the order of the samples and of dropout.
   std::uint64_t seed = 1;
-  /// Threads that share the work of a batch; the result does not depend on it.
+  /// Threads that share the work of a batch; the result does not depend on it. A batch can use two from 32
+  /// samples on (from 48 where a sample has fewer than 16 steps), four from 96, eight from 224, and never
+  /// more; where a tensor has more than 512 kB, it takes twice the larger numbers. No more are started.
   int threads = 1;
   /// What stays as it is, by the beginnings of its names up to a dot: "encoder" (or "encoder.") is all of the
   /// encoder's layers, "encoder.1" one of them, "output.bias" a single tensor. No step, decay or moment
@@ -49,6 +51,8 @@ struct EvaluateOptions {
   /// Without one, what the last fit of the model minimised; the mean squared error where there was none.
   std::optional<Loss> loss{};
   Index batch_size = 32;
+  /// Threads that share the work of a batch, as many as in training, and more than eight of large ones; the
+  /// result does not depend on it. A larger batch_size gives more of them work.
   int threads = 1;
 };
 

@@ -76,6 +76,10 @@ Index packed_size(Index rows, Index cols) {
   return (rows + lanes - 1) / lanes * lanes * cols;
 }
 
+/// Rows of a transposed factor that are packed side by side: what is written for one k is a whole line of the
+/// cache. One row at a time would come back to each line when it has left the first-level cache.
+inline constexpr Index pack_rows = 16;
+
 /// Packs panel by panel, each column of a panel side by side, the last panel only as many registers high as
 /// it needs and filled up with zeros.
 template <typename Scalar>
@@ -85,9 +89,18 @@ void pack(const Factor<Scalar>& left, Scalar* packed) {
     const Index rows = std::min(panel_rows<Scalar>, left.rows - row);
     const Index height = (rows + lanes - 1) / lanes * lanes;
     if (left.transposed) {
-      for (Index r = 0; r < rows; ++r) {
+      for (Index r = 0; r < rows; r += pack_rows) {
         const Scalar* from = left.data + (row + r) * left.stride;
-        for (Index k = 0; k < left.cols; ++k) packed[k * height + r] = from[k];
+        if (r + pack_rows <= rows) {
+          for (Index k = 0; k < left.cols; ++k) {
+#pragma GCC unroll 16
+            for (Index i = 0; i < pack_rows; ++i) packed[k * height + r + i] = from[i * left.stride + k];
+          }
+        } else {
+          for (Index i = 0; i < rows - r; ++i) {
+            for (Index k = 0; k < left.cols; ++k) packed[k * height + r + i] = from[i * left.stride + k];
+          }
+        }
       }
     } else if (rows == panel_rows<Scalar>) {  // a constant size compiles to moves
       for (Index k = 0; k < left.cols; ++k)

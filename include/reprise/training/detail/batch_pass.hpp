@@ -4,53 +4,37 @@
 #include <span>
 
 #include "../../core/detail/denormals.hpp"
-#include "../../layers/sequential.hpp"
 #include "../../losses/losses.hpp"
 #include "../source.hpp"
 #include "length_order.hpp"
+#include "shards.hpp"
 #include "thread_pool.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
 
-/// Samples that go through the whole network at once: few, so that a step stays in the second-level cache.
-/// Like all that decides on an order of sums it is a function of sizes only, never of the number of threads,
-/// so that the numbers do not depend on it either.
-inline constexpr Index shard_width = 32;
-
-/// Twice as many where that cache is full of weights anyway, which are then read half as often.
-template <typename Scalar>
-Index shard_width_of(const Sequential<Scalar>& network) {
-  constexpr Index cache = Index{512} * 1024 / static_cast<Index>(sizeof(Scalar));
-  const bool large = std::any_of(network.parameters().begin(), network.parameters().end(),
-                                 [](const ParameterInfo& tensor) { return tensor.size() > cache; });
-  return large ? 2 * shard_width : shard_width;
-}
-
-/// Shards are summed up in so many groups at most; also the most threads that can share a batch.
-inline constexpr Index most_groups = 8;
-
-/// Loss and gradient of one batch of a source's samples. The batch is split into shards,
-/// neighbouring shards into groups. Threads share the groups: each goes forwards and backwards with one shard
+/// Loss and gradient of one batch of a source's samples. The batch is split into shards, neighbouring shards
+/// into groups (see shards.hpp). Threads share the groups: each goes forwards and backwards with one shard
 /// after the other and adds up the group's gradient; then the groups' gradients are summed in their order.
-/// Owns all memory that this takes, and allocates only when a batch is larger than any before.
+/// Starts no more threads than there are groups. Owns all memory that this takes, and allocates only when
+/// shards are wider, or more threads have work, than ever before.
 template <typename Scalar>
 class BatchPass {
  public:
-  BatchPass(const Sequential<Scalar>& network, int threads)
-      : network_(&network),
-        width_(shard_width_of(network)),
-        pool_(threads),
-        workers_(static_cast<std::size_t>(threads)) {}
+  BatchPass(const Sequential<Scalar>& network, int threads) : network_(&network), pool_(threads) {}
+
+  /// Threads that have worked so far, the calling one among them.
+  int threads() const { return pool_.started(); }
 
   /// Mean loss over the batch, each sample's times its weight (all 1 where `weights` is empty); where samples
   /// have lengths, over all valid positions of the batch. `gradient` is set.
   double loss_and_gradient(const Scalar* theta, const Source& source, std::span<const Index> batch,
                            std::span<const double> weights, const Loss& loss, LayerContext context,
                            Scalar* gradient) {
-    const Index shards = prepare(source, batch.size()), size = network_->parameters().size();
+    const Index shards = cut(batch.size()), size = network_->parameters().size();
     const Index groups = std::min(shards, most_groups);
+    prepare(source, batch.size(), groups);
     while (static_cast<Index>(gradients_.size()) + 1 < groups) {
       Vector<Scalar> next;
       grow(next, size);
@@ -76,15 +60,7 @@ class BatchPass {
         network_->backward(theta, own.tape, own.scratch, shard_context, sum);
       }
     });
-    if (groups > 1) {
-      constexpr Index piece = 16384;
-      pool_.run((size + piece - 1) / piece, [&](Index number, int) {
-        const FlushDenormals flush;
-        const Index first = number * piece, count = std::min(piece, size - first);
-        for (Index group = 1; group < groups; ++group)
-          add(gradient + first, gradients_[static_cast<std::size_t>(group - 1)].data() + first, count);
-      });
-    }
+    if (groups > 1) add_groups(gradient, size, groups);
     return total(shards) * scale;
   }
 
@@ -92,7 +68,8 @@ class BatchPass {
   /// `valid_positions`.
   double loss_total(const Scalar* theta, const Source& source, std::span<const Index> batch,
                     std::span<const double> weights, const Loss& loss) {
-    const Index shards = prepare(source, batch.size());
+    const Index shards = cut(batch.size());
+    prepare(source, batch.size(), shards);
     pool_.run(shards, [&](Index shard, int worker) {
       const FlushDenormals flush;
       Worker& own = workers_[static_cast<std::size_t>(worker)];
@@ -121,19 +98,43 @@ class BatchPass {
     std::span<const double> weights;
   };
 
-  /// Memory for each thread, all of it now: which thread will take which shard is not known.
-  Index prepare(const Source& source, std::size_t batch) {
-    const Index size = static_cast<Index>(batch), shards = (size + width_ - 1) / width_;
+  /// Decides how wide the batch's shards are, and returns how many these are.
+  Index cut(std::size_t batch) {
+    const auto size = static_cast<Index>(batch);
+    width_ = shard_width_of(*network_, size);
+    const Index shards = (size + width_ - 1) / width_;
     if (static_cast<Index>(losses_.size()) < shards) losses_.resize(static_cast<std::size_t>(shards));
-    for (Worker& worker : workers_) {
-      network_->prepare(worker.tape, std::min(size, width_));
-      network_->prepare(worker.scratch, std::min(size, width_));
-      worker.order.reserve(static_cast<std::size_t>(std::min(size, width_)));
+    return shards;
+  }
+  /// Memory for each thread that will have one of the tasks, all of it now: which takes which is not known.
+  void prepare(const Source& source, std::size_t batch, Index tasks) {
+    const auto threads = static_cast<std::size_t>(std::min<Index>(tasks, pool_.size()));
+    if (workers_.size() < threads) workers_.resize(threads);
+    const Index columns = std::min(static_cast<Index>(batch), width_);
+    for (std::size_t w = 0; w < threads; ++w) {
+      Worker& worker = workers_[w];
+      network_->prepare(worker.tape, columns);
+      network_->prepare(worker.scratch, columns);
+      worker.order.reserve(static_cast<std::size_t>(columns));
       if (source.targets_are_inputs()) continue;
       const SequenceShape target = source.target_shape();
-      grow(worker.targets, target.features * target.steps * std::min(size, width_));
+      grow(worker.targets, target.features * target.steps * columns);
     }
-    return shards;
+  }
+  /// Adds the other groups' gradients to that of the first, each value's in the order of the groups.
+  void add_groups(Scalar* gradient, Index size, Index groups) {
+    constexpr Index for_a_thread = 65536;  // additions that take longer than to wake it
+    constexpr Index piece = 16384;         // stays in the second-level cache while all groups are added to it
+    const Index parts = std::clamp((groups - 1) * size / for_a_thread, Index{1}, groups);
+    pool_.run(parts, [&](Index part, int) {
+      const FlushDenormals flush;
+      const Index end = (part + 1) * size / parts;
+      for (Index first = part * size / parts; first < end; first += piece) {
+        const Index count = std::min(piece, end - first);
+        for (Index group = 1; group < groups; ++group)
+          add(gradient + first, gradients_[static_cast<std::size_t>(group - 1)].data() + first, count);
+      }
+    });
   }
   /// Puts a shard's samples onto the worker's tape, the longest first where their lengths differ.
   Part gather(const Source& source, Index shard, std::span<const Index> batch,
@@ -162,9 +163,9 @@ class BatchPass {
   double total(Index shards) const { return std::accumulate(losses_.begin(), losses_.begin() + shards, 0.0); }
 
   const Sequential<Scalar>* network_;
-  Index width_;
+  Index width_ = 1;  // of this batch's shards
   ThreadPool pool_;
-  std::vector<Worker> workers_;
+  std::vector<Worker> workers_;            // one for each thread that has had work
   std::vector<Vector<Scalar>> gradients_;  // of all groups but the first
   std::vector<double> losses_;             // one for each shard
 };

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -11,6 +13,7 @@
 
 #ifndef REPRISE_NO_THREADS
 #include <mutex>
+#include <system_error>
 #include <thread>
 #endif
 
@@ -30,6 +33,7 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int size() const { return 1; }
+  int started() const { return 1; }
 
   template <typename Task>
   void run(Index count, const Task& task) {
@@ -37,62 +41,80 @@ class ThreadPool {
   }
 };
 #else
-/// Threads that share numbered tasks. The calling thread works too, so a pool of one starts no thread at all.
-/// A value that its user owns; which thread takes a task must not change the result.
+/// Threads that share numbered tasks. The calling thread works too; another one starts when there is a task
+/// for it for the first time, and sleeps whenever there is none. A value that its user owns; which thread
+/// takes a task must not change the result.
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads) {
+  /// `threads`: the most that work at once.
+  explicit ThreadPool(int threads) : size_(threads) {
     require_positive(threads, "threads", "a number of threads");
-    try {
-      for (int worker = 1; worker < threads; ++worker)
-        threads_.emplace_back([this, worker] { work(worker); });
-    } catch (const std::exception& error) {
-      const std::size_t got = threads_.size() + 1;
-      stop();
-      fail("threads", {threads}, {got, " (", error.what(), ")"});
-    }
   }
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
-  ~ThreadPool() { stop(); }
+  ~ThreadPool() {
+    stopping_ = true;
+    for (const auto& helper : helpers_) wake(*helper);
+    for (const auto& helper : helpers_) helper->thread.join();
+  }
 
-  int size() const { return static_cast<int>(threads_.size()) + 1; }
+  int size() const { return size_; }
+  /// Threads so far, the calling one among them.
+  int started() const { return static_cast<int>(helpers_.size()) + 1; }
 
-  /// Calls task(number, worker) for each number in [0, count) and returns when all are done. The first
-  /// exception of any thread is thrown here.
+  /// Calls task(number, worker) for each number in [0, count) and returns when all are done; wakes no more
+  /// threads than there are tasks, so that `worker` is below `count` too. The first exception of any thread
+  /// is thrown here, and `Error` where a thread cannot be started.
   template <typename Task>
   void run(Index count, const Task& task) {
-    if (threads_.empty() || count <= 1) {
+    const auto helpers = static_cast<std::size_t>(std::clamp<Index>(count, 1, size_) - 1);
+    if (helpers == 0) {
       for (Index number = 0; number < count; ++number) task(number, 0);
       return;
     }
+    start(helpers);
     call_ = [](const void* t, Index number, int worker) { (*static_cast<const Task*>(t))(number, worker); };
     task_ = &task;
     count_ = count;
     next_ = 0;
-    busy_ = static_cast<int>(threads_.size());
-    wake();
+    busy_ = static_cast<int>(helpers);
+    for (std::size_t i = 0; i < helpers; ++i) wake(*helpers_[i]);
     take_tasks(0);
     for (int left = busy_.load(); left > 0; left = busy_.load()) busy_.wait(left);
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
  private:
-  void stop() {
-    stopping_ = true;
-    wake();
-    for (std::thread& thread : threads_) thread.join();
+  struct Helper {
+    /// Counts the calls of `run` that it has had a part in.
+    std::atomic<unsigned> round = 0;
+    std::thread thread;
+  };
+
+  /// Makes them so many, where they are fewer.
+  void start(std::size_t helpers) {
+    helpers_.reserve(helpers);
+    while (helpers_.size() < helpers) {
+      auto helper = std::make_unique<Helper>();
+      const int worker = started();
+      try {
+        helper->thread = std::thread([this, &self = *helper, worker] { work(self, worker); });
+      } catch (const std::system_error& error) {
+        fail("threads", {helpers + 1}, {started(), " (", error.what(), ")"});
+      }
+      helpers_.push_back(std::move(helper));
+    }
   }
-  void wake() {
-    ++round_;
-    round_.notify_all();
+  static void wake(Helper& helper) {
+    ++helper.round;
+    helper.round.notify_one();
   }
 
-  void work(int worker) {
+  void work(Helper& self, int worker) {
     unsigned seen = 0;
     while (true) {
-      round_.wait(seen);
-      seen = round_.load();
+      self.round.wait(seen);
+      seen = self.round.load();
       if (stopping_) return;
       take_tasks(worker);
       if (--busy_ == 0) busy_.notify_one();
@@ -109,8 +131,8 @@ class ThreadPool {
     }
   }
 
-  std::vector<std::thread> threads_;
-  std::atomic<unsigned> round_ = 0;
+  int size_;
+  std::vector<std::unique_ptr<Helper>> helpers_;
   std::atomic<bool> stopping_ = false;
   std::atomic<Index> next_ = 0;
   std::atomic<int> busy_ = 0;
