@@ -60,8 +60,8 @@ TEST_CASE("detection generator: seasons repeat after their period, which lies wh
   double least = 1e9, most = 0.0;
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     const double period = NormalSource(Normal::seasonal, seed, 0).period();
-    least = std::min(least, period);
-    most = std::max(most, period);
+    least = test::smaller(least, period);
+    most = test::larger(most, period);
   }
   CHECK(least >= 7.0);
   CHECK(least < 10.0);
@@ -75,7 +75,8 @@ TEST_CASE("detection generator: what makes each kind what it is") {
     const auto x = take(Normal::autoregressive, 20000, seed);
     const double phi = autocorrelation(x, 1);
     for (const double known : {0.5, 0.7, 0.9, 0.95, 0.99}) {
-      if (std::abs(phi - known) < 0.02) phis.insert(static_cast<int>(std::lround(100 * known)));
+      const double difference = std::abs(phi - known);
+      if (difference < 0.02) phis.insert(static_cast<int>(std::lround(100 * known)));
     }
   }
   CHECK(phis.size() == 5);
