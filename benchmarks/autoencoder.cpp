@@ -20,7 +20,7 @@ void training_step(benchmark::State& state, ModelShape shape, int threads) {
   const auto step = [&] {
     pass.loss_and_gradient(model.weights().data(), windows, batch, {}, reprise::MeanSquaredError{}, {},
                            gradient.data());
-    reprise::apply_update(adam, model.parameters(), moments, 1.0, gradient, model.weights());
+    reprise::apply_update(adam, model.parameters(), moments, 1.0, gradient, model.writable_weights());
   };
   step();
   const Meter meter;

@@ -441,9 +441,22 @@ TEST_CASE("autoencoder: NaN comes out where NaN goes in") {
 
 TEST_CASE("autoencoder: weights of another number are refused") {
   Autoencoder<float> model(test::small_model(4));
-  const Windows windows = test::wave_windows(5, 4, 1);
-  model.weights().conservativeResize(model.weights().size() - 1);
-  const std::string message = "Autoencoder: weights: expected " + std::to_string(model.parameters().size());
-  CHECK(contains(error_of([&] { model.reconstruct(windows); }), message));
-  CHECK(contains(error_of([&] { model.fit(windows); }), message));
+  const Vector<float> before = model.weights();
+  const Index count = model.parameters().size();
+  const std::string message = "Autoencoder: weights: expected " + std::to_string(count) + " values, got ";
+  for (const Index other : {Index{0}, count - 1, count + 1}) {
+    CHECK(error_of([&] { model.set_weights(Vector<float>::Ones(other)); }) ==
+          message + std::to_string(other));
+  }
+  // As a map is written, and whatever the program does with asserts.
+  CHECK(contains(error_of([&] { model.writable_weights() = Vector<float>::Ones(3); }),
+                 "parameters: expected " + std::to_string(count) + " x 1 values, got 3 x 1"));
+  CHECK(contains(error_of([&] { model.parameter("output.bias") = reprise::Matrix<float>::Ones(1, 2); }),
+                 "parameters: expected 1 x 1 values, got 1 x 2"));
+  CHECK(model.weights() == before);
+  model.set_weights(2.0F * before);
+  CHECK(model.weights() == 2.0F * before);
+  model.writable_weights() = before;
+  model.parameter("output.bias") = reprise::Matrix<float>::Constant(1, 1, 3.0F);
+  CHECK(model.weights()(model.parameters().at("output.bias").offset) == 3.0F);
 }

@@ -57,7 +57,8 @@ std::string name_of(const AutoencoderOptions& options) {
 template <typename Scalar>
 Autoencoder<Scalar> model_of(const AutoencoderOptions& options) {
   Autoencoder<Scalar> model(options);
-  test::fill_uniform(model.weights(), 7, -0.8, 0.8);
+  auto weights = model.writable_weights();
+  test::fill_uniform(weights, 7, -0.8, 0.8);
   return model;
 }
 
@@ -146,7 +147,7 @@ TEST_CASE("decoder: every kind reconstructs as its equations say") {
     CHECK(model.evaluate(windows) == doctest::Approx(mean_square(input, expected)).epsilon(1e-12));
 
     auto in_float = model_of<float>(options);
-    in_float.weights() = model.weights().cast<float>();
+    in_float.set_weights(model.weights().cast<float>());
     CHECK(test::relative_difference(in_float.reconstruct(windows).values(), expected.values()) <= 1e-4);
     for (const auto& other : outputs) {  // no two kinds are the same
       CHECK(test::relative_difference(other.values(), expected.values()) > 1e-2);

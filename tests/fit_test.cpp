@@ -236,7 +236,7 @@ TEST_CASE("fit: another kind of optimizer, or options that shape its moments, st
     CHECK(went_on.training_state().optimizer == optimizer);
 
     Autoencoder<float> fresh(test::small_model(4));
-    fresh.weights() = model.weights();
+    fresh.set_weights(model.weights());
     fresh.fit(windows, second);
     CHECK(same_bits(went_on.weights(), fresh.weights()));
   }

@@ -141,7 +141,7 @@ TEST_CASE("forecaster: gradients of every tensor") {
   Forecaster<double> model(options);
   reprise::detail::BatchPass<double> pass(model.network(), 1);
   const auto batch = test::numbers(0, 6);
-  Vector<double>& theta = model.weights();
+  auto theta = model.writable_weights();
   Vector<double> gradient(theta.size()), unused(theta.size());
   const auto loss = [&](Vector<double>& to) {
     return pass.loss_and_gradient(theta.data(), windows, batch, {}, reprise::MeanSquaredError{}, {},

@@ -47,7 +47,7 @@ TEST_CASE_TEMPLATE("golden: autoencoders", Scalar, double, float) {
                                               .output_activation = one.output_activation};
     reprise::Autoencoder<Scalar> model(options);
     const ParameterTable& table = model.parameters();
-    model.weights() = parameters_of<Scalar>(table, one.parameters);
+    model.set_weights(parameters_of<Scalar>(table, one.parameters));
     const reprise::Windows windows = windows_of(one.x);
     const std::vector<Index> batch = test::numbers(0, windows.size());
 
@@ -91,7 +91,7 @@ TEST_CASE_TEMPLATE("golden: decoders", Scalar, double, float) {
   for (const golden::DecoderCase& one : golden::decoders()) {
     comparison.begin(one.name);
     reprise::Autoencoder<Scalar> model(one.options);
-    model.weights() = parameters_of<Scalar>(model.parameters(), one.parameters);
+    model.set_weights(parameters_of<Scalar>(model.parameters(), one.parameters));
     const reprise::Windows windows = windows_of(one.x);
     comparison.check(outputs, "output", tensor_of(model.reconstruct(sequences_of<Scalar>(one.x))),
                      one.output);

@@ -1,5 +1,6 @@
 #include "gradient_check.hpp"
 
+#include <cmath>
 #include <vector>
 
 #include <reprise/layers/lstm.hpp>
@@ -135,6 +136,48 @@ TEST_CASE("parameters can be written through the maps, and read through a pointe
   CHECK(dynamic.kernel(read_only).cols() == 2);
   CHECK(dynamic.recurrent_kernel(read_only).cols() == 3);
   CHECK(dynamic.bias(read_only).size() == 12);
+}
+
+TEST_CASE("a cell steps in blocks of larger matrices, and writes nothing beside them") {
+  const LstmCell<float> cell(2, {.units = 3});
+  Vector<float> theta(cell.parameter_count());
+  for (Index i = 0; i < theta.size(); ++i) theta[i] = 0.5F * std::sin(static_cast<float>(i));
+  const Matrix<float> x = test::uniform_matrix<float>(2, 4, 5);
+  Matrix<float> h = test::uniform_matrix<float>(3, 4, 6), c = test::uniform_matrix<float>(3, 4, 7);
+  Matrix<float> gates(12, 4);
+  Matrix<float> all_x = Matrix<float>::Constant(5, 4, 77), all_h = Matrix<float>::Constant(10, 6, 77);
+  Matrix<float> all_c = all_h, all_gates = Matrix<float>::Constant(13, 4, 77);
+  all_x.middleRows(1, 2) = x;
+  all_h.block(2, 1, 3, 4) = h;
+  all_c.block(4, 1, 3, 4) = c;
+  for (int step = 0; step < 2; ++step) {
+    cell.step(theta.data(), x, h, c, gates);
+    cell.step(theta.data(), all_x.middleRows(1, 2), all_h.block(2, 1, 3, 4), all_c.block(4, 1, 3, 4),
+              all_gates.topRows(12));
+  }
+  CHECK(relative_difference(all_h.block(2, 1, 3, 4), h) <= 1e-6);
+  CHECK(relative_difference(all_c.block(4, 1, 3, 4), c) <= 1e-6);
+  CHECK(h.cwiseAbs().minCoeff() > 1e-3F);
+  for (Matrix<float>* const all : {&all_h, &all_c, &all_gates}) {
+    const Index from = all == &all_h ? 2 : all == &all_c ? 4 : 0, rows = all == &all_gates ? 12 : 3;
+    all->middleRows(from, rows).middleCols(all == &all_gates ? 0 : 1, 4).setConstant(77);
+    CHECK((all->array() == 77.0F).all());
+  }
+}
+
+TEST_CASE("a cell refuses states, inputs and scratch of other sizes") {
+  const LstmCell<float> cell(2, {.units = 3});
+  const Vector<float> theta = Vector<float>::Zero(cell.parameter_count());
+  const auto message = [&](Index x_rows, Index h_cols, Index c_rows, Index gate_rows) {
+    Matrix<float> x(x_rows, 2), h(3, h_cols), c(c_rows, 2), gates(gate_rows, 2);
+    for (Matrix<float>* const all : {&x, &h, &c, &gates}) all->setZero();
+    return test::error_of([&] { cell.step(theta.data(), x, h, c, gates); });
+  };
+  CHECK(message(2, 2, 3, 12) == "nothing thrown");
+  CHECK(message(1, 2, 3, 12) == "LstmCell: step: x: expected 2 x 2, got 1 x 2");
+  CHECK(message(2, 1, 3, 12) == "LstmCell: step: h: expected 3 x 2, got 3 x 1");
+  CHECK(message(2, 2, 4, 12) == "LstmCell: step: c: expected 3 x 2, got 4 x 2");
+  CHECK(message(2, 2, 3, 11) == "LstmCell: step: gates: expected 12 x 2, got 11 x 2");
 }
 
 TEST_CASE("wrong use of a cell is named") {

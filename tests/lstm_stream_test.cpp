@@ -64,6 +64,28 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a stream refuses an LSTM that goes backwards, and has no dropout") {
+  const Vector<float> theta = Vector<float>::Constant(4 * 4 * 6, 0.3F);
+  CHECK(test::error_of([&] {
+          LstmStream<float, 1, 4>({.units = 4, .go_backwards = true}, theta.data(), {.units = 1},
+                                  theta.data());
+        }) == "LstmStream: expected an LSTM that reads forwards, got go_backwards");
+  LstmStream<float, 1, 4> plain({.units = 4}, theta.data(), {.units = 1}, theta.data());
+  LstmStream<float, 1, 4> dropping({.units = 4, .dropout = 0.5, .recurrent_dropout = 0.5}, theta.data(),
+                                   {.units = 1}, theta.data());
+  const Eigen::Matrix<float, 1, 1> x(0.7F);
+  for (int t = 0; t < 3; ++t) CHECK(plain.step(x) == dropping.step(x));
+}
+
+TEST_CASE("what a stream has answered stays when it goes on") {
+  const Vector<float> theta = Vector<float>::Constant(4 * 4 * 6, 0.3F);
+  LstmStream<float, 1, 4> stream({.units = 4}, theta.data(), {.units = 1}, theta.data());
+  const auto& first = stream.step(Eigen::Matrix<float, 1, 1>(1.0F));
+  const float value = first[0];
+  CHECK(stream.step(Eigen::Matrix<float, 1, 1>(-1.0F))[0] != value);
+  CHECK(first[0] == value);
+}
+
 TEST_CASE("a stream of other sizes than those it was compiled for is refused") {
   const Vector<float> theta = Vector<float>::Zero(1000);
   const std::string message = test::error_of(

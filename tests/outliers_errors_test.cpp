@@ -76,7 +76,8 @@ TEST_CASE("errors: windows, sequences and another library's arrays give the same
   const SequenceShape shape{.steps = 2, .features = 2};
   CHECK(mean_squared_errors(window_array(x_array, shape), window_array(y_array, shape)) == expected);
   CHECK(mean_squared_errors(windows, window_array(y_array, shape)) == expected);
-  CHECK_THROWS_AS(window_array(std::vector<float>(11), shape), Error);
+  const std::vector<float> too_few(11);
+  CHECK_THROWS_AS(window_array(too_few, shape), Error);
 }
 
 TEST_CASE("errors: more windows than are read at a time") {

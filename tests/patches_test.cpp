@@ -192,7 +192,8 @@ TEST_CASE("patches: a model's loss is the error of the points, and its gradient 
     CHECK(history.validation_loss.back() ==
           doctest::Approx(model.evaluate(windows.subset(30, 10))).epsilon(1e-13));
 
-    test::fill_uniform(model.weights(), 5);  // large enough for slopes that differences can measure
+    auto weights = model.writable_weights();
+    test::fill_uniform(weights, 5);  // large enough for slopes that differences can measure
     test::Steps<double> steps(model, reprise::Adam{});
     const auto batch = test::numbers(0, 40);
     CHECK(steps.loss(windows, batch) == doctest::Approx(mean_error()).epsilon(1e-13));

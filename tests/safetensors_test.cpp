@@ -272,9 +272,9 @@ TEST_CASE_TEMPLATE("a model that was saved and loaded has the same bits", Scalar
     reprise::save(model, directory / "trained");
     check_equal(reprise::load<Autoencoder<Scalar>>(directory / "trained"), model);
   }
-  model.weights()(0) = Scalar(-0.0);
-  model.weights()(1) = std::numeric_limits<Scalar>::denorm_min();
-  model.weights()(2) = std::numeric_limits<Scalar>::lowest();
+  model.writable_weights()(0) = Scalar(-0.0);
+  model.writable_weights()(1) = std::numeric_limits<Scalar>::denorm_min();
+  model.writable_weights()(2) = std::numeric_limits<Scalar>::lowest();
   reprise::save(model, directory / "odd");
   check_equal(reprise::load<Autoencoder<Scalar>>(directory / "odd"), model);
 }
@@ -362,7 +362,7 @@ TEST_CASE("a file of doubles becomes a model of floats, and the other way round"
   const auto again = reprise::load<Autoencoder<double>>(directory / "narrow");
   CHECK(same_bits<double>(again.weights(), narrow.weights().cast<double>()));
 
-  wide.weights()(0) = 1e300;
+  wide.writable_weights()(0) = 1e300;
   reprise::save(wide, directory / "wide");
   check_contains(message_of([&] { reprise::load<Autoencoder<float>>(directory / "wide"); }),
                  {"tensor encoder.0.kernel: expected values that are finite as float, got inf at 0"});
@@ -811,7 +811,7 @@ TEST_CASE("a model that could not be loaded again is not saved, and the old file
   };
 
   Autoencoder<float> bad = model;
-  bad.weights()(bad.weights().size() - 1) = std::numeric_limits<float>::quiet_NaN();
+  bad.writable_weights()(bad.weights().size() - 1) = std::numeric_limits<float>::quiet_NaN();
   check_contains(message(bad),
                  {"model: tensor output.bias: expected values that are finite", "got nan at 0"});
   bad = model;
@@ -864,7 +864,7 @@ TEST_CASE("a save to a full device leaves the old file whole and nothing else") 
   reprise::save(model, directory / "model");
   const std::string old = read(directory / "model");
   REQUIRE(old.size() > 100'000);
-  model.weights().array() += 1.0;
+  model.writable_weights().array() += 1.0;
 
   rlimit unlimited{};
   REQUIRE(getrlimit(RLIMIT_FSIZE, &unlimited) == 0);

@@ -157,7 +157,7 @@ class StepRun {
   void operator()() {
     pass_.loss_and_gradient(model_.weights().data(), windows_, batch_, {}, reprise::MeanSquaredError{}, {},
                             gradient_.data());
-    reprise::apply_update(adam_, model_.parameters(), moments_, 1.0, gradient_, model_.weights());
+    reprise::apply_update(adam_, model_.parameters(), moments_, 1.0, gradient_, model_.writable_weights());
   }
 
  private:

@@ -83,6 +83,10 @@ class Custom {
     return a.code_ == b.code_ || options_text_of(*a.code_) == options_text_of(*b.code_);
   }
 
+  // A move is a copy, so that what was moved from can still be used.
+  Custom(const Custom&) = default;
+  Custom& operator=(const Custom&) = default;
+
  protected:
   explicit Custom(std::shared_ptr<const Code> code) : code_(std::move(code)) {}
 

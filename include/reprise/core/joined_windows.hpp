@@ -13,6 +13,10 @@ inline namespace REPRISE_ABI {
 /// holds values of two series. A `DataSource`, see training/source.hpp.
 class JoinedWindows {
  public:
+  // A move is a copy, so that what was moved from can still be used.
+  JoinedWindows(const JoinedWindows&) = default;
+  JoinedWindows& operator=(const JoinedWindows&) = default;
+
   /// Throws when there is none, or when they differ in length, patch, horizon or features.
   explicit JoinedWindows(std::vector<Windows> parts) : parts_(std::move(parts)) {
     if (parts_.empty()) detail::fail("joined windows", "windows over at least one series", "none");
@@ -26,7 +30,8 @@ class JoinedWindows {
   /// Number of windows over all series.
   Index size() const { return size_; }
   /// The windows of each series.
-  const std::vector<Windows>& parts() const { return parts_; }
+  const std::vector<Windows>& parts() const& { return parts_; }
+  std::vector<Windows> parts() && { return parts_; }
   /// Number of the first window over series `part`.
   Index first(std::size_t part) const { return firsts_.at(part); }
 

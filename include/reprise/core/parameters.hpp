@@ -20,6 +20,7 @@ struct ParameterInfo {
   Index offset = 0;
 
   Index size() const { return rows * cols; }
+  friend bool operator==(const ParameterInfo&, const ParameterInfo&) = default;
 };
 
 /// Neighbouring scalars within that vector, for example those of one tensor or of one layer.
@@ -61,6 +62,7 @@ class ParameterTable {
   const std::vector<ParameterInfo>& entries() const { return entries_; }
   auto begin() const { return entries_.begin(); }
   auto end() const { return entries_.end(); }
+  friend bool operator==(const ParameterTable&, const ParameterTable&) = default;
 
  private:
   std::vector<ParameterInfo> entries_;

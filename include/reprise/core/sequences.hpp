@@ -2,6 +2,7 @@
 
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "detail/eigen.hpp"
 #include "error.hpp"
@@ -114,6 +115,16 @@ class Sequences {
   Sequences() = default;
   /// All values are zero.
   explicit Sequences(const BatchShape& sizes) { resize(sizes); }
+  Sequences(const Sequences&) = default;
+  Sequences& operator=(const Sequences&) = default;
+  /// What was moved from is empty.
+  Sequences(Sequences&& other) noexcept { swap(other); }
+  Sequences& operator=(Sequences&& other) noexcept {
+    Sequences taken(std::move(other));
+    swap(taken);
+    return *this;
+  }
+  ~Sequences() = default;
 
   /// Keeps the values when the sizes stay the same; else all values are zero. Keeps its memory when the
   /// number of values stays the same.
@@ -139,13 +150,21 @@ class Sequences {
   }
 
   /// features x (batch * steps), step slowest.
-  Matrix<Scalar>& values() { return values_; }
-  const Matrix<Scalar>& values() const { return values_; }
+  Matrix<Scalar>& values() & { return values_; }
+  const Matrix<Scalar>& values() const& { return values_; }
+  Matrix<Scalar> values() && { return std::move(values_); }
 
-  SequenceView<Scalar> view() { return {values_.data(), sizes()}; }
-  SequenceView<const Scalar> view() const { return {values_.data(), sizes()}; }
+  /// Valid as long as the sequences live and keep their sizes; there is none of a temporary.
+  SequenceView<Scalar> view() & { return {values_.data(), sizes()}; }
+  SequenceView<const Scalar> view() const& { return {values_.data(), sizes()}; }
+  void view() const&& = delete;
 
  private:
+  void swap(Sequences& other) noexcept {
+    values_.swap(other.values_);
+    std::swap(batch_, other.batch_);
+    std::swap(steps_, other.steps_);
+  }
   Index column(Index sample, Index step) const {
     eigen_assert(sample >= 0 && sample < batch_ && step >= 0 && step < steps_);
     return step * batch_ + sample;

@@ -63,6 +63,10 @@ Windows make_windows(Series series, const WindowOptions& options);
 /// windows again or, where there is a horizon, what follows them.
 class Windows {
  public:
+  // A move is a copy, so that what was moved from can still be used.
+  Windows(const Windows&) = default;
+  Windows& operator=(const Windows&) = default;
+
   /// Number of windows.
   Index size() const { return count_; }
   /// Points in each window.

@@ -77,6 +77,10 @@ class AnyLayer {
   using Output = SequenceView<Scalar>;
   using Call = LayerCall<Scalar>;
 
+  // A move is a copy, so that what was moved from can still be used.
+  AnyLayer(const AnyLayer&) = default;
+  AnyLayer& operator=(const AnyLayer&) = default;
+
   /// A type that is no `Layer` is refused by the compiler, which says what it lacks.
   template <typename L>
     requires(!std::is_same_v<std::remove_cvref_t<L>, AnyLayer> && std::is_class_v<std::remove_cvref_t<L>>)

@@ -139,15 +139,22 @@ class LstmCell {
   }
 
   /// One step for a batch without dropout or tape: h and c (H x batch) go in as the previous state and come
-  /// out as the next. `gates` (4H x batch) is scratch. x is I x batch.
-  template <typename X, typename State, typename Scratch>
-  void step(const Scalar* theta, const Eigen::MatrixBase<X>& x, Eigen::MatrixBase<State>& h,
-            Eigen::MatrixBase<State>& c, Eigen::MatrixBase<Scratch>& gates) const {
-    gates.derived().noalias() = kernel(theta).lazyProduct(x.derived());
-    gates.derived().noalias() += recurrent_kernel(theta).lazyProduct(h.derived());
-    if (options_.use_bias) gates.derived().colwise() += bias(theta);
-    gates_forward(gates.derived().data(), c.derived().data(), c.derived().data(), h.derived().data(),
-                  h.derived().data(), x.cols());
+  /// out as the next. `gates` (4H x batch) is scratch. x is I x batch. They may be blocks of other matrices;
+  /// row-major states do not compile. Throws where sizes do not fit.
+  void step(const Scalar* theta, const Eigen::Ref<const Matrix<Scalar>>& x, Eigen::Ref<Matrix<Scalar>> h,
+            Eigen::Ref<Matrix<Scalar>> c, Eigen::Ref<Matrix<Scalar>> gates) const {
+    const Index H = units(), B = x.cols();
+    require_size("x", inputs(), B, x);
+    require_size("h", H, B, h);
+    require_size("c", H, B, c);
+    require_size("gates", 4 * H, B, gates);
+    gates.noalias() = kernel(theta).lazyProduct(x);
+    gates.noalias() += recurrent_kernel(theta).lazyProduct(h);
+    if (options_.use_bias) gates.colwise() += bias(theta);
+    for (Index b = 0; b < B; ++b) {  // of a block, columns do not follow one another
+      Scalar *const h_b = h.col(b).data(), *const c_b = c.col(b).data();
+      gates_forward(gates.col(b).data(), c_b, c_b, h_b, h_b, 1);
+    }
   }
 
   /// The elementwise part forwards: `z` (4H x batch) becomes [i; f; g; o]; c, a(c) and h (H x batch each) are
@@ -216,6 +223,11 @@ class LstmCell {
   }
 
  private:
+  static void require_size(const char* what, Index rows, Index cols,
+                           const Eigen::Ref<const Matrix<Scalar>>& matrix) {
+    if (matrix.rows() == rows && matrix.cols() == cols) return;
+    detail::fail({"LstmCell: step: ", what}, {rows, " x ", cols}, {matrix.rows(), " x ", matrix.cols()});
+  }
   /// Calls use(A, S) where a fused kernel does the work of the plain equations; false where there is none.
   template <typename Use>
   bool fused([[maybe_unused]] Use use) const {

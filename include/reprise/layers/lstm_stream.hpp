@@ -28,10 +28,13 @@ class LstmStream {
   using Output = detail::SizedMatrix<Scalar, Outputs, 1>;
 
   /// Copies the parameters: of the LSTM as `Lstm` has them, of the dense layer as `Dense` has them. Throws
-  /// when sizes differ from those that it was compiled for.
+  /// when sizes differ from those that it was compiled for, and where the LSTM goes backwards, which needs
+  /// the end of a sequence first. Dropout acts in training only, so a stream has none; an output comes after
+  /// each sample, whatever `return_sequences` says.
   LstmStream(const LstmOptions& lstm, const Scalar* lstm_theta, const DenseOptions& dense,
              const Scalar* dense_theta)
       : cell_(Inputs, lstm), dense_(Units, dense) {
+    if (lstm.go_backwards) detail::fail("LstmStream", "an LSTM that reads forwards", "go_backwards");
     const auto U = cell_.recurrent_kernel(lstm_theta);
     const auto W = cell_.kernel(lstm_theta);
     const auto b = cell_.bias(lstm_theta);
@@ -58,7 +61,7 @@ class LstmStream {
   }
 
   /// The output for the next sample.
-  const Output& step(const Input& x) noexcept {
+  Output step(const Input& x) noexcept {
     const Scalar* const before = h_[now_].data();
     now_ = 1 - now_;
     Scalar* const h = h_[now_].data();

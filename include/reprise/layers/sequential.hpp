@@ -1,55 +1,14 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "any_layer.hpp"
+#include "sequential_tape.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
-
-namespace detail {
-
-/// Sizes of the parts of a scratch, and of the whole.
-struct ScratchPlan {
-  Index layer = 0;
-  Index values = 0;
-  Index size = 0;
-};
-
-/// A number that no other chain of layers has.
-inline std::uint64_t next_chain() {
-  static std::atomic<std::uint64_t> last = 0;
-  return ++last;
-}
-
-}  // namespace detail
-
-/// What one forward and backward pass of a `Sequential` over one shard of a batch keeps. Reused: memory only
-/// grows.
-template <typename Scalar>
-struct SequentialTape {
-  SequenceView<Scalar> input;
-  /// One for each layer.
-  std::vector<SequenceView<Scalar>> outputs;
-  std::vector<Scalar*> tapes;
-  /// Handed from one layer to another; in `backward` their gradients.
-  Scalar* states = nullptr;
-  /// How many of the input's steps are valid, one number for each sample, the largest first; empty: all steps
-  /// of all samples. Set it after `prepare`; what it points to must live until `backward` is done.
-  std::span<const Index> lengths{};
-  Vector<Scalar> memory;
-  /// Set by `prepare`: for which chain of layers, and how much scratch a pass over so many samples takes.
-  std::uint64_t chain = 0;
-  detail::ScratchPlan scratch{};
-};
-
-/// Buffers that a pass needs only while it runs: one set for each thread. Reused: memory only grows.
-template <typename Scalar>
-struct SequentialScratch {
-  Vector<Scalar> memory;
-};
 
 /// Layers one after the other, their shapes, and the table of all their parameters; like a layer, it holds no
 /// parameters and no activations.
@@ -197,10 +156,10 @@ class Sequential {
     return tape.outputs.back();
   }
 
-  /// Where `backward` expects the gradient of the output.
+  /// Where `backward` expects the gradient of the output; throws as `forward` does.
   SequenceView<Scalar> output_gradient(const SequentialTape<Scalar>& tape,
                                        SequentialScratch<Scalar>& scratch) const {
-    const Scratch s = place(tape.scratch, scratch);
+    const Scratch s = checked_scratch(tape, scratch);
     return {s.gradient[size() % 2], output_shape().batch(tape.input.batch)};
   }
 
@@ -226,17 +185,19 @@ class Sequential {
     }
   }
 
-  /// Layers [first, last) at inference, from `in` to `out`, without a tape. A state that no layer among them
-  /// hands over is whatever the scratch holds, so both of its layers must be there. `lengths`: as on the
-  /// tape, for an `in` that has the steps of the network's input.
+  /// Layers [first, last) at inference, from `in` to `out`, without a tape. `lengths`: as on the tape, for an
+  /// `in` that has the steps of the network's input. Throws where there are no such layers, where in or out
+  /// has other sizes than theirs, and where one of them starts from the state of a layer before them.
   void infer(const Scalar* theta, SequenceView<const Scalar> in, SequenceView<Scalar> out, std::size_t first,
              std::size_t last, SequentialScratch<Scalar>& scratch,
              std::span<const Index> lengths = {}) const {
+    require_range(first, last);
+    require_view("input", in, entries_[first].input, in.batch, entries_[first].traits.takes_repeated);
+    require_view<const Scalar>("output", out, entries_[last - 1].output, in.batch, false);
+    require_lengths(lengths, in.batch, first, last);
     const ScratchPlan plan = in.batch == 1 ? plan_of_one_ : plan_scratch(in.batch);
     detail::grow(scratch.memory, plan.size);
     const Scratch s = place(plan, scratch);
-    require_lengths(lengths, in.batch, first, last);
-    if (entries_.empty()) detail::fail("Sequential", "at least one layer", "none");
     for (std::size_t l = first; l < last; ++l) {
       const Entry& entry = entries_[l];
       const SequenceView<Scalar> y = l + 1 == last ? out : output_view(s.gradient[l % 2], entry, in.batch);
@@ -295,6 +256,35 @@ class Sequential {
                  "a layer that reads forwards and makes a step from the one before, as all must "
                  "that are fed with their own output",
                  entry.layer.name());
+  }
+  /// A state that a layer starts from must be made by one among the layers.
+  void require_range(std::size_t first, std::size_t last) const {
+    if (entries_.empty()) detail::fail("Sequential", "at least one layer", "none");
+    if (!(first < last && last <= entries_.size())) {
+      detail::fail("Sequential: infer", {"a range of its ", size(), " layers"}, {first, " to ", last});
+    }
+    for (std::size_t l = 0; l < last; ++l) {
+      const Index sent = entries_[l].sends;
+      if (sent < 0 || l >= first) continue;
+      for (std::size_t to = first; to < last; ++to) {
+        if (entries_[to].receives != sent) continue;
+        detail::fail("Sequential: infer",
+                     {"layer ", entries_[l].name, " too, from whose state ", entries_[to].name, " starts"},
+                     {"layers from ", entries_[first].name, " on"});
+      }
+    }
+  }
+  /// `repeated`: whether a view of one step for all is taken.
+  template <typename Value>
+  static void require_view(const char* what, const SequenceView<Value>& view, SequenceShape shape,
+                           Index batch, bool repeated) {
+    if (view.shape() != shape || view.batch != batch) {
+      detail::fail({"Sequential: infer: ", what}, {batch, " samples of ", to_string(shape)},
+                   {view.batch, " of ", to_string(view.shape())});
+    }
+    if (view.repeated && !repeated) {
+      detail::fail({"Sequential: infer: ", what}, "a view of all steps", "one that is repeated");
+    }
   }
   void require_lengths(std::span<const Index> lengths, Index batch, std::size_t first,
                        std::size_t last) const {

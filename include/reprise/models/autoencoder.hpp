@@ -107,7 +107,7 @@ class Autoencoder : public ChainModel<Scalar_> {
   Index steps() const { return options_.steps; }
   Index features() const { return options_.features; }
   /// Size of the code.
-  Index code_size() const { return network_.entries()[encoder_size() - 1].output.features; }
+  Index code_size() const { return this->network().entries()[encoder_size() - 1].output.features; }
 
   /// Trains to make the source's targets from its inputs: to reproduce them, where the source is `Windows`
   /// without a horizon. A second fit with the same optimizer goes on where the first ended: fit(10) then
@@ -120,7 +120,7 @@ class Autoencoder : public ChainModel<Scalar_> {
     theta();
     require_padding("fit: windows", source);
     if (options.validation_data) require_padding("fit: validation_data", *options.validation_data);
-    return this->train(*this, source, std::move(options));
+    return this->train(source, std::move(options), options_);
   }
 
   /// The windows, or other samples' inputs, as the model reproduces them.
@@ -130,7 +130,7 @@ class Autoencoder : public ChainModel<Scalar_> {
     return run(source, layers, "reconstruct: windows", options);
   }
   Sequences<Scalar> reconstruct(const Sequences<Scalar>& input, const InferenceOptions& options = {}) const {
-    return detail::infer_sequences(network_, theta(), input, this->all_layers(), "reconstruct: input",
+    return detail::infer_sequences(this->network(), theta(), input, this->all_layers(), "reconstruct: input",
                                    options);
   }
   /// The same of samples of different lengths, one a sample, valid steps first; zeros stand behind them.
@@ -149,7 +149,7 @@ class Autoencoder : public ChainModel<Scalar_> {
   /// one comes out as NaN, the others as they would without it.
   void reconstruct(SequenceView<const Scalar> input, SequenceView<Scalar> output,
                    InferenceWorkspace<Scalar>& workspace) const {
-    detail::infer_views(network_, theta(), input, output, workspace, "reconstruct");
+    detail::infer_views(this->network(), theta(), input, output, workspace, "reconstruct");
   }
 
   /// The codes of the windows: batch x 1 step x code_size.
@@ -157,7 +157,7 @@ class Autoencoder : public ChainModel<Scalar_> {
     return run(source, encoder(), "encode: windows", options);
   }
   Sequences<Scalar> encode(const Sequences<Scalar>& input, const InferenceOptions& options = {}) const {
-    return detail::infer_sequences(network_, theta(), input, encoder(), "encode: input", options);
+    return detail::infer_sequences(this->network(), theta(), input, encoder(), "encode: input", options);
   }
   /// From codes, as `encode` gives them, to windows. Throws for a decoder that starts from the encoder's
   /// state, of which the code is only a part.
@@ -167,8 +167,8 @@ class Autoencoder : public ChainModel<Scalar_> {
                    "one that starts from the encoder's state; use reconstruct");
     }
     return detail::infer_sequences(
-        network_, theta(), codes,
-        {encoder_size(), last(), {.steps = 1, .features = code_size()}, network_.output_shape()},
+        this->network(), theta(), codes,
+        {encoder_size(), last(), {.steps = 1, .features = code_size()}, this->network().output_shape()},
         "decode: codes", options);
   }
 
@@ -187,12 +187,7 @@ class Autoencoder : public ChainModel<Scalar_> {
 
   /// All that the model is, for files and whatever else keeps it.
   static constexpr const char* kind = "Autoencoder";
-  void write_snapshot(SnapshotWriter& writer) const {
-    theta();
-    writer.model(kind);
-    writer.section("options", options_);
-    this->write_values(writer);
-  }
+  void write_snapshot(SnapshotWriter& writer) const { this->write(writer, options_); }
   static Autoencoder read_snapshot(SnapshotReader& reader) {
     AutoencoderOptions options;
     reader.section("options", options);
@@ -205,7 +200,7 @@ class Autoencoder : public ChainModel<Scalar_> {
   }
 
  private:
-  using Base::network_, Base::weights_, Base::theta;
+  using Base::theta;
 
   static Sequential<Scalar> build(AutoencoderOptions& options) {
     Sequential<Scalar> network({.steps = options.steps, .features = options.features});
@@ -268,16 +263,16 @@ class Autoencoder : public ChainModel<Scalar_> {
   }
 
   std::size_t encoder_size() const { return options_.encoder.size(); }
-  std::size_t last() const { return network_.entries().size(); }
+  std::size_t last() const { return this->network().entries().size(); }
 
   detail::LayerRange encoder() const {
-    return {0, encoder_size(), network_.input_shape(), {.steps = 1, .features = code_size()}};
+    return {0, encoder_size(), this->network().input_shape(), {.steps = 1, .features = code_size()}};
   }
   Sequences<Scalar> run(const Source& source, const detail::LayerRange& layers, const char* what,
                         const InferenceOptions& options) const {
     detail::require_equal_shape(what, layers.input, source.input_shape());  // before the padding
     require_padding(what, source);
-    return detail::infer_source(network_, theta(), source, layers, what, options);
+    return detail::infer_source(this->network(), theta(), source, layers, what, options);
   }
 
   AutoencoderOptions options_;

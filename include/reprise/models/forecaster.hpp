@@ -77,24 +77,24 @@ class Forecaster : public ChainModel<Scalar_> {
   /// the lowest loss (see `Trainer::fit`).
   History fit(const Source& source, FitOptions options = {}) {
     this->theta();
-    return this->train(*this, source, std::move(options));
+    return this->train(source, std::move(options), options_);
   }
 
   /// What follows each window, or other samples' inputs: windows x horizon x features. The windows themselves
   /// may have any horizon: at the end of a series nothing is known of what follows.
   Sequences<Scalar> predict(const Source& source, const InferenceOptions& options = {}) const {
-    return detail::infer_source(this->network_, this->theta(), source, this->all_layers(), "predict: windows",
-                                options);
+    return detail::infer_source(this->network(), this->theta(), source, this->all_layers(),
+                                "predict: windows", options);
   }
   Sequences<Scalar> predict(const Sequences<Scalar>& input, const InferenceOptions& options = {}) const {
-    return detail::infer_sequences(this->network_, this->theta(), input, this->all_layers(), "predict: input",
-                                   options);
+    return detail::infer_sequences(this->network(), this->theta(), input, this->all_layers(),
+                                   "predict: input", options);
   }
   /// The same into memory of the caller, all samples at once: the workspace grows with them. Allocates
   /// nothing once the workspace has seen a batch of this size.
   void predict(SequenceView<const Scalar> input, SequenceView<Scalar> output,
                InferenceWorkspace<Scalar>& workspace) const {
-    detail::infer_views(this->network_, this->theta(), input, output, workspace, "predict");
+    detail::infer_views(this->network(), this->theta(), input, output, workspace, "predict");
   }
 
   /// Mean loss over the source's samples, without dropout. The loss is that of the last fit, unless the
@@ -110,12 +110,7 @@ class Forecaster : public ChainModel<Scalar_> {
 
   /// All that the model is, for files and whatever else keeps it.
   static constexpr const char* kind = "Forecaster";
-  void write_snapshot(SnapshotWriter& writer) const {
-    this->theta();
-    writer.model(kind);
-    writer.section("options", options_);
-    this->write_values(writer);
-  }
+  void write_snapshot(SnapshotWriter& writer) const { this->write(writer, options_); }
   static Forecaster read_snapshot(SnapshotReader& reader) {
     ForecasterOptions options;
     reader.section("options", options);

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <vector>
 
 #include "../core/sequences.hpp"
 
@@ -42,6 +43,9 @@ inline WindowArray<float> window_array(std::span<const float> values, const Sequ
 inline WindowArray<double> window_array(std::span<const double> values, const SequenceShape& window) {
   return {values, window};
 }
+// The values of a temporary would be gone before they are read.
+template <std::floating_point Scalar>
+void window_array(const std::vector<Scalar>&& values, const SequenceShape& window) = delete;
 
 }  // namespace REPRISE_ABI
 }  // namespace reprise

@@ -163,6 +163,10 @@ void clear_padding(SequenceView<Scalar> batch, Index column, Index length) {
 /// Made implicitly from anything that fulfils `DataSource`.
 class Source {
  public:
+  // A move is a copy, so that what was moved from can still be used.
+  Source(const Source&) = default;
+  Source& operator=(const Source&) = default;
+
   template <typename D>
     requires(!std::same_as<D, Source> && detail::LooksLikeSource<D>)
   Source(D data) {

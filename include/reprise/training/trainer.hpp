@@ -37,6 +37,12 @@ void require_source(const Sequential<Scalar>& network, const Source& source, con
   require_samples(source, what);
 }
 
+template <typename Scalar>
+void require_parameters(const Sequential<Scalar>& network, const Vector<Scalar>& theta, const char* what) {
+  if (theta.size() == network.parameters().size()) return;
+  fail(what, {network.parameters().size(), " values"}, {theta.size()});
+}
+
 /// One call of fit.
 template <typename Scalar>
 class Training final : private TrainingAccess {
@@ -50,7 +56,7 @@ class Training final : private TrainingAccess {
         source_(source),
         train_size_(source.size()),
         validation_(options_.validation_data),
-        pass_(network, options_.threads),
+        pass_(network_, options_.threads),
         trainable_(trainable_ranges(network.parameters(), options_.frozen)),
         kept_(options_.callbacks.size()),
         write_snapshot_(std::move(write_snapshot)) {
@@ -299,6 +305,7 @@ class Training final : private TrainingAccess {
     for (std::size_t i = 0; i < options_.callbacks.size(); ++i) {
       event_.learning_rate = learning_rate();
       options_.callbacks[i](event_);
+      require_parameters(network_, theta_, "fit: parameters");  // it may know them by another way
       if (std::exchange(event_.stop_requested, false)) stopped_ = true;
       if (std::exchange(event_.keep_requested, false)) kept_[i] = theta_;
       if (std::exchange(event_.restore_requested, false) && kept_[i].size() > 0) restore(kept_[i]);
@@ -339,7 +346,7 @@ class Training final : private TrainingAccess {
     Chain<Scalar>::write(writer, network_, theta_, state_);
   }
 
-  const Sequential<Scalar>& network_;
+  const Sequential<Scalar> network_;  // a copy, since a callback may replace the caller's
   Vector<Scalar>& theta_;
   TrainingState<Scalar>& state_;
   FitOptions options_;
@@ -362,12 +369,6 @@ class Training final : private TrainingAccess {
   WriteSnapshot write_snapshot_;
   bool stopped_ = false;
 };
-
-template <typename Scalar>
-void require_parameters(const Sequential<Scalar>& network, const Vector<Scalar>& theta, const char* what) {
-  if (theta.size() == network.parameters().size()) return;
-  fail(what, {network.parameters().size(), " values"}, {theta.size()});
-}
 
 }  // namespace detail
 
