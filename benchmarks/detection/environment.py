@@ -52,10 +52,10 @@ def aeon_wheel(venv, log):
     return next(directory.glob(pattern), None)
 
 
-def build(directory, log):
-    """Compiles the C++ programs; {name: file} of those that there are, None where one does not compile."""
+def build(directory, log, names):
+    """Compiles the C++ programs of these names; {name: file}, None where one does not compile."""
     configure = ["cmake", "-S", str(HERE), "-B", str(directory), "-DCMAKE_BUILD_TYPE=Release"]
-    if not run(configure, log) or not run(["cmake", "--build", str(directory)], log):
+    programs = {name: f"reprise_detection_{name}" for name in names}
+    if not run(configure, log) or not run(["cmake", "--build", str(directory), "--target", *programs.values()], log):
         return None
-    sources = [path.stem for path in HERE.glob("*.cpp")]
-    return {name: directory / f"reprise_detection_{name}" for name in sources}
+    return {name: directory / program for name, program in programs.items()}
