@@ -27,19 +27,12 @@ class CustomCode {
   virtual void write_fields(FieldWriter& writer) const = 0;
   /// Throws where the user's own `validate() const` does; a type without one accepts all its options.
   virtual void validate() const = 0;
+  /// Name and options, as they would stand in a program.
+  virtual std::string options_text() const = 0;
   /// The user's struct, and the `identity_of` its type.
   virtual const void* value() const = 0;
   virtual const char* identity() const = 0;
 };
-
-/// Name and options, as they would stand in a program.
-inline std::string options_text_of(const CustomCode& code) {
-  TextWriter writer;
-  writer.begin_object(code.kind());
-  code.write_fields(writer);
-  writer.end_object();
-  return writer.result();
-}
 
 /// What `CustomCode` asks, answered by a struct of the user's. `Code` is the class of the place.
 template <typename Code, typename T>
@@ -53,6 +46,13 @@ class CustomHolder : public Code {
   void write_fields(FieldWriter& writer) const override { detail::write_fields(writer, value_); }
   void validate() const override {
     if constexpr (requires { value_.validate(); }) value_.validate();
+  }
+  std::string options_text() const override {
+    TextWriter<> writer;
+    writer.begin_object(T::kind);
+    detail::write_fields(writer, value_);
+    writer.end_object();
+    return writer.result();
   }
   const void* value() const override { return &value_; }
   const char* identity() const override { return &identity_of<T>; }
@@ -80,7 +80,7 @@ class Custom {
   const Code& code() const { return *code_; }
 
   friend bool operator==(const Custom& a, const Custom& b) {
-    return a.code_ == b.code_ || options_text_of(*a.code_) == options_text_of(*b.code_);
+    return a.code_ == b.code_ || a.code_->options_text() == b.code_->options_text();
   }
 
   // A move is a copy, so that what was moved from can still be used.

@@ -159,32 +159,42 @@ OrInfinity<T> or_infinity(T& value) {
   return {value};
 }
 
+/// What `each_field` calls for each field of an object: one type for all objects, so that a program compiles
+/// it once for each type of field.
+struct WriteField {
+  FieldWriter& writer;
+  template <typename Field, typename... Otherwise>
+  [[gnu::noinline]] void operator()(const char* name, const Field& field,
+                                    const Otherwise&... otherwise) const {
+    if (((field == otherwise) || ...)) return;
+    writer.member(name);
+    write_value(writer, field);
+  }
+};
+struct ReadField {
+  FieldReader& reader;
+  template <typename Field, typename... Otherwise>
+  [[gnu::noinline]] void operator()(const char* name, Field&& field, const Otherwise&... otherwise) const {
+    if (reader.enter_member(name)) {
+      read_value<std::remove_reference_t<Field>>(reader, field);
+      return reader.leave();
+    }
+    if constexpr (sizeof...(otherwise) > 0) {
+      ((field = otherwise), ...);
+    } else {
+      reader.refuse("a member " + std::string(name), "none");
+    }
+  }
+};
+
 /// The members of an object, between its beginning and its end. A type without a list has none.
 template <typename T>
 void write_fields(FieldWriter& writer, const T& value) {
-  if constexpr (ListsFields<const T>) {
-    T::each_field(value, [&](const char* name, auto&& field, const auto&... otherwise) {
-      if (((field == otherwise) || ...)) return;
-      writer.member(name);
-      write_value<std::remove_cvref_t<decltype(field)>>(writer, field);
-    });
-  }
+  if constexpr (ListsFields<const T>) T::each_field(value, WriteField{writer});
 }
 template <typename T>
 void read_fields(FieldReader& reader, T& value) {
-  if constexpr (ListsFields<T>) {
-    T::each_field(value, [&](const char* name, auto&& field, const auto&... otherwise) {
-      if (reader.enter_member(name)) {
-        read_value<std::remove_reference_t<decltype(field)>>(reader, field);
-        return reader.leave();
-      }
-      if constexpr (sizeof...(otherwise) > 0) {
-        ((field = otherwise), ...);
-      } else {
-        reader.refuse("a member " + std::string(name), "none");
-      }
-    });
-  }
+  if constexpr (ListsFields<T>) T::each_field(value, ReadField{reader});
 }
 
 /// A type may have a `validate() const` that throws when its fields cannot be.

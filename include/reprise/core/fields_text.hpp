@@ -9,8 +9,10 @@ namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
 
-/// Writes fields as they would stand in a program: `Sgd{.learning_rate = 0.1, .clip = NoClip{}}`.
-class TextWriter : public FieldWriter {
+/// Writes fields as they would stand in a program: `Sgd{.learning_rate = 0.1, .clip = NoClip{}}`. A template,
+/// so that a program that makes no such text compiles none of it.
+template <typename Text = std::string>
+class TextWriter final : public FieldWriter {
  public:
   void boolean(bool value) override { put(value ? "true" : "false"); }
   void integer(std::int64_t value) override { put(std::to_string(value)); }
@@ -29,7 +31,7 @@ class TextWriter : public FieldWriter {
   void end_object() override { end("}"); }
   void constant(double value) override { number(value); }
 
-  const std::string& result() const { return result_; }
+  const Text& result() const { return result_; }
 
  private:
   void put(std::string_view piece) {
@@ -45,7 +47,7 @@ class TextWriter : public FieldWriter {
     result_ += bracket;
     is_first_ = false;
   }
-  std::string result_;
+  Text result_;
   bool is_first_ = true;
 };
 
@@ -55,7 +57,7 @@ class TextWriter : public FieldWriter {
 /// Equal values give equal texts, and values that differ give different ones.
 template <typename T>
 std::string options_text(const T& options) {
-  detail::TextWriter writer;
+  detail::TextWriter<> writer;
   if constexpr (detail::ListsFields<const T>) {
     writer.begin_object(detail::kind_of<T>());
     detail::write_fields(writer, options);

@@ -56,11 +56,7 @@ class RandomStream {
       : seed_(seed), counter_{0, static_cast<std::uint32_t>(purpose), a, b} {}
 
   std::uint32_t bits() {
-    if (used_ == 4) {
-      block_ = detail::philox(counter_, seed_);
-      ++counter_[0];
-      used_ = 0;
-    }
+    if (used_ == 4) draw_block();
     return block_[static_cast<std::size_t>(used_++)];
   }
   /// In [0, 1), 53 random bits.
@@ -91,6 +87,13 @@ class RandomStream {
   }
 
  private:
+  /// Ten rounds, which stand once in a program and not at each place that draws a number.
+  [[gnu::noinline]] void draw_block() {
+    block_ = detail::philox(counter_, seed_);
+    ++counter_[0];
+    used_ = 0;
+  }
+
   std::uint64_t seed_;
   std::array<std::uint32_t, 4> counter_;
   std::array<std::uint32_t, 4> block_{};

@@ -48,7 +48,9 @@ struct Series {
   }
 };
 
-Windows make_windows(Series series, const WindowOptions& options);
+Windows make_windows(std::shared_ptr<const Series> series, const WindowOptions& options);
+template <typename Value>
+Windows make_windows(std::vector<Value> values, Index features, const WindowOptions& options);
 
 }  // namespace detail
 
@@ -201,7 +203,8 @@ class Windows {
   }
 
  private:
-  friend Windows detail::make_windows(detail::Series series, const WindowOptions& options);
+  friend Windows detail::make_windows(std::shared_ptr<const detail::Series> series,
+                                      const WindowOptions& options);
   Windows() = default;
 
   /// Step t of the network: so many features, of which those that pad the last step are zero.
@@ -227,7 +230,9 @@ class Windows {
   Index count_ = 0;
 };
 
-inline Windows detail::make_windows(detail::Series series, const WindowOptions& options) {
+inline Windows detail::make_windows(std::shared_ptr<const detail::Series> shared,
+                                    const WindowOptions& options) {
+  const detail::Series& series = *shared;
   if (options.length <= 0) {
     detail::fail("sliding_windows", "a window length of at least 1 step, which must be given",
                  {options.length});
@@ -268,18 +273,22 @@ inline Windows detail::make_windows(detail::Series series, const WindowOptions& 
     windows.last_start_ = steps - extent;
     ++windows.count_;
   }
-  windows.series_ = std::make_shared<const detail::Series>(std::move(series));
+  windows.series_ = std::move(shared);
   return windows;
+}
+template <typename Value>
+Windows detail::make_windows(std::vector<Value> values, Index features, const WindowOptions& options) {
+  return make_windows(std::shared_ptr<const Series>(new Series{std::move(values), features}), options);
 }
 
 /// All windows of `length` steps, `stride` apart, over a series with one feature. The vector is moved where
 /// it is a temporary, else copied once: n values, not n * length. Throws when the series is shorter than one
 /// window and its horizon, or names the place of the first NaN or infinity.
 inline Windows sliding_windows(std::vector<float> series, const WindowOptions& options) {
-  return detail::make_windows({std::move(series), 1}, options);
+  return detail::make_windows(std::move(series), 1, options);
 }
 inline Windows sliding_windows(std::vector<double> series, const WindowOptions& options) {
-  return detail::make_windows({std::move(series), 1}, options);
+  return detail::make_windows(std::move(series), 1, options);
 }
 /// The same over any other series (core/series.hpp): integers, spans, arrays, Eigen matrices with a row for
 /// each time step.
@@ -287,7 +296,7 @@ template <SeriesLike S>
 Windows sliding_windows(const S& series, const WindowOptions& options) {
   using Stored = detail::StoredValue<S>;
   const auto read = [&](const SeriesView& view) {
-    return detail::make_windows({view.template values<Stored>(), view.features()}, options);
+    return detail::make_windows(view.template values<Stored>(), view.features(), options);
   };
   if constexpr (detail::EigenSeries<S>) {
     return read(detail::eigen_series(series).eval());  // of an expression there may be no single values

@@ -134,7 +134,9 @@ void apply_ours([[maybe_unused]] const Function& f, Block<const Scalar> x, Block
         at.store(out + r, Function::value(at.load(in + r)));
       });
     } else if constexpr (std::same_as<Scalar, double> && std::same_as<Function, SigmoidActivation>) {
-      Eigen::Map<Eigen::ArrayXd>(out, rows) = Eigen::Map<const Eigen::ArrayXd>(in, rows).logistic();
+      // Of `Scalar`, so that no program compiles it that has no doubles.
+      using Values = Eigen::Array<Scalar, Eigen::Dynamic, 1>;
+      Eigen::Map<Values>(out, rows) = Eigen::Map<const Values>(in, rows).logistic();
     } else {
       for (Index r = 0; r < rows; ++r) out[r] = f.value(in[r]);
     }

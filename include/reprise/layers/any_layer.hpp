@@ -91,7 +91,9 @@ class AnyLayer {
     static_assert(std::is_same_v<typename Plain::Scalar, Scalar>,
                   "a layer needs the Scalar of the network that it is put into");
     static_assert(detail::require_layer<Plain>());
-    layer_ = std::make_shared<const Holder<Plain>>(std::forward<L>(layer));
+    // Behind a pointer to the base, so that all layers are counted and deleted by the same code.
+    layer_ = std::shared_ptr<const Interface>(
+        static_cast<const Interface*>(new Holder<Plain>(std::forward<L>(layer))));
   }
 
   std::string name() const { return layer_->name(); }

@@ -102,59 +102,62 @@ inline void orthonormalize_columns(double* m, Index rows, Index cols) {
   }
 }
 
-/// Fills a weight matrix with fan_out rows and fan_in columns. Normal distributions are cut at two standard
+/// Uniform or normal numbers with mean 0 and this variance. Normal distributions are cut at two standard
 /// deviations and widened to keep the variance, as Keras does.
-template <typename Scalar>
-void initialize(const Initializer& how, Eigen::Map<Matrix<Scalar>> weights, RandomStream& random) {
-  using Kind = Initializer::Kind;
-  const auto fan_out = static_cast<double>(weights.rows());
-  const auto fan_in = static_cast<double>(weights.cols());
-  const auto fill = [&](auto draw) {
-    for (Index i = 0; i < weights.size(); ++i) weights.data()[i] = static_cast<Scalar>(draw());
-  };
-  const auto uniform = [&](double variance) {
-    const double limit = std::sqrt(3.0 * variance);
-    fill([&] { return limit * (2.0 * random.uniform() - 1.0); });
-  };
-  const auto normal = [&](double variance) {
-    const double deviation = std::sqrt(variance) / 0.87962566103423978;  // sd of the cut standard normal
-    fill([&] { return deviation * random.truncated_normal(); });
-  };
-  switch (how.kind) {
-    case Kind::zeros: return fill([] { return 0.0; });
-    case Kind::ones: return fill([] { return 1.0; });
-    case Kind::constant: return fill([&] { return how.value; });
-    case Kind::glorot_uniform: return uniform(2.0 / (fan_in + fan_out));
-    case Kind::glorot_normal: return normal(2.0 / (fan_in + fan_out));
-    case Kind::he_uniform: return uniform(2.0 / fan_in);
-    case Kind::he_normal: return normal(2.0 / fan_in);
-    case Kind::lecun_uniform: return uniform(1.0 / fan_in);
-    case Kind::lecun_normal: return normal(1.0 / fan_in);
-    case Kind::orthogonal: {
-      const Index rows = weights.rows(), cols = weights.cols();
-      const Index longer = std::max(rows, cols), shorter = std::min(rows, cols);
-      std::vector<double> q(static_cast<std::size_t>(longer * shorter));
-      for (double& value : q) value = random.normal();
-      orthonormalize_columns(q.data(), longer, shorter);
-      for (Index c = 0; c < cols; ++c) {
-        for (Index r = 0; r < rows; ++r) {
-          const Index at = rows >= cols ? r + c * longer : c + r * longer;
-          weights.data()[r + c * rows] = static_cast<Scalar>(how.value * q[static_cast<std::size_t>(at)]);
-        }
-      }
-      return;
-    }
-    case Kind::custom: {
-      Matrix<double> values = Matrix<double>::Zero(weights.rows(), weights.cols());
-      how.own->code().fill(values, random);
-      if (values.rows() != weights.rows() || values.cols() != weights.cols()) {
-        fail(std::string(how.own->kind()),
-             {"an initialiser to keep the size ", weights.rows(), " x ", weights.cols()},
-             {values.rows(), " x ", values.cols()});
-      }
-      weights = values.cast<Scalar>();
+inline void draw_values(double variance, bool normal, RandomStream& random, Matrix<double>& values) {
+  const double limit = std::sqrt(3.0 * variance);
+  const double deviation = std::sqrt(variance) / 0.87962566103423978;  // sd of the cut standard normal
+  for (Index i = 0; i < values.size(); ++i) {
+    values.data()[i] =
+        normal ? deviation * random.truncated_normal() : limit * (2.0 * random.uniform() - 1.0);
+  }
+}
+inline void draw_orthogonal(double gain, RandomStream& random, Matrix<double>& values) {
+  const Index rows = values.rows(), cols = values.cols();
+  const Index longer = std::max(rows, cols), shorter = std::min(rows, cols);
+  std::vector<double> q(static_cast<std::size_t>(longer * shorter));
+  for (double& value : q) value = random.normal();
+  orthonormalize_columns(q.data(), longer, shorter);
+  for (Index c = 0; c < cols; ++c) {
+    for (Index r = 0; r < rows; ++r) {
+      const Index at = rows >= cols ? r + c * longer : c + r * longer;
+      values.data()[r + c * rows] = gain * q[static_cast<std::size_t>(at)];
     }
   }
+}
+
+/// First values of a weight matrix with fan_out rows and fan_in columns.
+inline void initial_values(const Initializer& how, RandomStream& random, Matrix<double>& values) {
+  using Kind = Initializer::Kind;
+  const auto fan_out = static_cast<double>(values.rows());
+  const auto fan_in = static_cast<double>(values.cols());
+  const auto fill = [&](double value) { std::fill_n(values.data(), values.size(), value); };
+  switch (how.kind) {
+    case Kind::zeros: return fill(0.0);
+    case Kind::ones: return fill(1.0);
+    case Kind::constant: return fill(how.value);
+    case Kind::glorot_uniform: return draw_values(2.0 / (fan_in + fan_out), false, random, values);
+    case Kind::glorot_normal: return draw_values(2.0 / (fan_in + fan_out), true, random, values);
+    case Kind::he_uniform: return draw_values(2.0 / fan_in, false, random, values);
+    case Kind::he_normal: return draw_values(2.0 / fan_in, true, random, values);
+    case Kind::lecun_uniform: return draw_values(1.0 / fan_in, false, random, values);
+    case Kind::lecun_normal: return draw_values(1.0 / fan_in, true, random, values);
+    case Kind::orthogonal: return draw_orthogonal(how.value, random, values);
+    case Kind::custom: break;
+  }
+  const Index rows = values.rows(), cols = values.cols();
+  fill(0.0);
+  how.own->code().fill(values, random);
+  if (values.rows() == rows && values.cols() == cols) return;
+  fail(std::string(how.own->kind()), {"an initialiser to keep the size ", rows, " x ", cols},
+       {values.rows(), " x ", values.cols()});
+}
+/// The same of any scalar, whose values are those of double, rounded.
+template <typename Scalar>
+void initialize(const Initializer& how, Eigen::Map<Matrix<Scalar>> weights, RandomStream& random) {
+  Matrix<double> values(weights.rows(), weights.cols());
+  initial_values(how, random, values);
+  for (Index i = 0; i < values.size(); ++i) weights.data()[i] = static_cast<Scalar>(values.data()[i]);
 }
 
 }  // namespace detail

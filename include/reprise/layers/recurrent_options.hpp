@@ -205,7 +205,10 @@ class RecurrentLayers {
   std::size_t size() const { return layers_.size(); }
   bool empty() const { return layers_.empty(); }
   void clear() { layers_.clear(); }
-  void resize(std::size_t size) { layers_.resize(size, LstmOptions{}); }
+  void resize(std::size_t size) {
+    while (layers_.size() > size) layers_.pop_back();
+    while (layers_.size() < size) layers_.emplace_back();
+  }
   void pop_back() { layers_.pop_back(); }
   void push_back(const LstmOptions& layer) { layers_.push_back(layer); }
   void push_back(RecurrentOptions layer) { layers_.push_back(std::move(layer)); }

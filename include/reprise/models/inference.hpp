@@ -54,11 +54,12 @@ void put_back(const Sequences<Scalar>& block, std::span<const Index> samples, st
   for (std::size_t column = 0; column < samples.size(); ++column) {
     const Index end = has_lengths && !lengths.empty() ? lengths[column] : block.steps();
     for (Index t = 0; t < block.steps(); ++t) {
-      auto to = result.view().step(t).col(samples[column]);
+      Scalar* const to = result.view().step_data(t) + samples[column] * result.features();
+      const Scalar* const from = block.view().step_data(t) + static_cast<Index>(column) * block.features();
       if (t < end) {
-        to = block.view().step(t).col(static_cast<Index>(column));
+        std::copy_n(from, block.features(), to);
       } else {
-        to.setZero();
+        std::fill_n(to, block.features(), Scalar(0));
       }
     }
   }
@@ -92,7 +93,8 @@ class BlockInference {
       return put_back(output_, samples, order_.lengths(), layers.ends_with_input, result);
     }
     for (Index t = 0; t < layers.output.steps; ++t) {
-      result.view().step(t).middleCols(first, count) = output_.view().step(t);
+      std::copy_n(output_.view().step_data(t), output_.view().step_size(),
+                  result.view().step_data(t) + first * result.features());
     }
   }
 

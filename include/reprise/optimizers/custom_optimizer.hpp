@@ -97,7 +97,7 @@ class OptimizerHolder final : public CustomHolder<OptimizerCode, T> {
     }
   }
   std::string moments_text() const override {
-    TextWriter writer;
+    TextWriter<> writer;
     writer.begin_object(T::kind);
     if constexpr (ListsFields<const T>) {
       T::each_field(this->value_, [&](const char* name, auto&& field, const auto&...) {

@@ -30,13 +30,22 @@ using Optimizer = std::variant<Adam, AdamW, Sgd, RmsProp, CustomOptimizer>;
 
 namespace detail {
 
-template <typename Kind>
-void validate_optimizer(const Kind& optimizer) {
-  const std::string name(kind_of(optimizer));
-  const Text place(name);
-  validate(learning_rate_of(optimizer), place);
-  validate_own(optimizer);
-  detail::visit([&](const auto& clip) { validate(clip, place); }, clip_of(optimizer));
+// What every optimizer has, of one that is known at run time only.
+inline const LearningRate& learning_rate_of(const Optimizer& optimizer) {
+  return detail::visit([](const auto& kind) -> const LearningRate& { return learning_rate_of(kind); },
+                       optimizer);
+}
+inline const Clip& clip_of(const Optimizer& optimizer) {
+  return detail::visit([](const auto& kind) -> const Clip& { return clip_of(kind); }, optimizer);
+}
+inline Remembers remembers(const Optimizer& optimizer) {
+  return detail::visit([](const auto& kind) { return remembers(kind); }, optimizer);
+}
+inline std::string_view kind_of(const Optimizer& optimizer) {
+  return detail::visit([](const auto& kind) { return kind_of(kind); }, optimizer);
+}
+inline void validate_own(const Optimizer& optimizer) {
+  detail::visit([](const auto& kind) { validate_own(kind); }, optimizer);
 }
 
 }  // namespace detail
@@ -44,29 +53,23 @@ void validate_optimizer(const Kind& optimizer) {
 /// Throws `Error` that names the option, what was expected and what came.
 template <detail::VariantOrAlternative<Optimizer> Kind>
 void validate(const Kind& optimizer) {
-  if constexpr (std::is_same_v<Kind, Optimizer>) {
-    detail::visit([](const auto& kind) { detail::validate_optimizer(kind); }, optimizer);
-  } else {
-    detail::validate_optimizer(optimizer);
-  }
+  const std::string name(detail::kind_of(optimizer));
+  const detail::Text place(name);
+  detail::validate(detail::learning_rate_of(optimizer), place);
+  detail::validate_own(optimizer);
+  detail::visit([&](const auto& clip) { detail::validate(clip, place); }, detail::clip_of(optimizer));
 }
 
 /// The rate that update number `step` (from 0) uses, before any reduction by a callback.
 template <detail::VariantOrAlternative<Optimizer> Kind>
 double rate_at(const Kind& optimizer, Index step) {
-  if constexpr (std::is_same_v<Kind, Optimizer>) {
-    return detail::visit([&](const auto& kind) { return rate_at(detail::learning_rate_of(kind), step); },
-                         optimizer);
-  } else {
-    return rate_at(detail::learning_rate_of(optimizer), step);
-  }
+  return rate_at(detail::learning_rate_of(optimizer), step);
 }
 
 /// The state before the first update, for so many parameters: zeros where the optimizer remembers something.
 template <typename Scalar>
 OptimizerState<Scalar> initial_state(const Optimizer& optimizer, Index parameters) {
-  const detail::Remembers used =
-      detail::visit([](const auto& kind) { return detail::remembers(kind); }, optimizer);
+  const detail::Remembers used = detail::remembers(optimizer);
   const auto zeros = [&](bool needed) -> Vector<Scalar> {
     return Vector<Scalar>::Zero(needed ? parameters : 0);
   };
@@ -87,10 +90,7 @@ inline bool same_moments(const Optimizer& a, const Optimizer& b) {
       a);
 }
 inline bool same_rates(const Optimizer& a, const Optimizer& b) {
-  const auto rate = [](const Optimizer& optimizer) -> const LearningRate& {
-    return *detail::visit([](const auto& kind) { return &learning_rate_of(kind); }, optimizer);
-  };
-  return rate(a) == rate(b);
+  return learning_rate_of(a) == learning_rate_of(b);
 }
 
 /// Calls use(prefix, vector, smallest value) for each vector that the optimizer remembers; the prefix names
@@ -101,7 +101,7 @@ void for_each_moment(const Optimizer& optimizer, State& state, const Use& use) {
   auto& [first, second, velocity, step, custom, schedule_start] = state;
   using Scalar = typename std::remove_cvref_t<decltype(first)>::Scalar;
   constexpr Scalar lowest = std::numeric_limits<Scalar>::lowest();
-  const Remembers used = detail::visit([](const auto& kind) { return remembers(kind); }, optimizer);
+  const Remembers used = remembers(optimizer);
   if (used.first) use("optimizer.first.", first, lowest);
   if (used.second) use("optimizer.second.", second, Scalar(0));
   if (used.velocity) use("optimizer.velocity.", velocity, lowest);
@@ -119,7 +119,7 @@ void require_state_fits(const Optimizer& optimizer, const OptimizerState<Scalar>
     if (got == expected) return;
     fail({"optimizer state: ", name}, {expected, " values (see initial_state)"}, {got});
   };
-  const Remembers used = detail::visit([](const auto& kind) { return remembers(kind); }, optimizer);
+  const Remembers used = remembers(optimizer);
   require("first", state.first.size(), used.first);
   require("second", state.second.size(), used.second);
   require("velocity", state.velocity.size(), used.velocity);
@@ -168,11 +168,10 @@ void apply_update(const Optimizer& optimizer, const ParameterTable& table, Optim
   if (trainable.empty()) trainable = {&all, 1};
   const double learning_rate = rate_at(optimizer, state.step - state.schedule_start) * learning_rate_scale;
   const detail::FlushDenormals flush;
+  detail::visit([&](const auto& clip) { detail::clip_gradient(clip, table, trainable, gradient.data()); },
+                detail::clip_of(optimizer));
   detail::visit(
       [&](const auto& kind) {
-        detail::visit(
-            [&](const auto& clip) { detail::clip_gradient(clip, table, trainable, gradient.data()); },
-            detail::clip_of(kind));
         for (const ParameterRange& range : trainable) {
           detail::update_step(kind, state, learning_rate, gradient.data(), parameters.data(), range);
         }

@@ -17,6 +17,28 @@
 namespace reprise {
 inline namespace REPRISE_ABI {
 
+namespace detail {
+
+/// Turns parts of a score, all >= 0, into shares of it. By the largest part first: a score that is next to
+/// nothing has shares all the same. (Loops, since every program that includes this header compiles them.)
+class PartShares {
+ public:
+  explicit PartShares(const Matrix<double>& parts) {
+    const double* const end = parts.data() + parts.size();
+    const double largest = parts.size() > 0 ? *std::max_element(parts.data(), end) : 0.0;
+    if (largest > 0.0) unit_ = largest;
+    double total = 0.0;
+    for (const double* part = parts.data(); part != end; ++part) total += *part / unit_;
+    if (total > 0.0) total_ = total;
+  }
+  double of(double part) const { return part / unit_ / total_; }
+
+ private:
+  double unit_ = 1.0, total_ = 1.0;
+};
+
+}  // namespace detail
+
 /// Why a window scored as it did. Matrices are steps x features.
 struct Explanation {
   Index window = 0;
@@ -47,13 +69,12 @@ struct Explanation {
     const auto wanted = std::clamp<Index>(count, 0, parts.size());
     std::partial_sort(order.begin(), order.begin() + wanted, order.end(),
                       [&](Index a, Index b) { return parts(a) != parts(b) ? parts(a) > parts(b) : a < b; });
-    const double unit = parts.maxCoeff() > 0.0 ? parts.maxCoeff() : 1.0;
-    const double total = (parts / unit).sum();
+    const detail::PartShares shares(parts);
     std::vector<Value> values;
     for (Index i = 0; i < wanted; ++i) {
       const Index at = order[static_cast<std::size_t>(i)];
-      values.push_back({at % parts.rows(), at / parts.rows(), observed(at), expected(at),
-                        total > 0.0 ? parts(at) / unit / total : 0.0});
+      values.push_back(
+          {at % parts.rows(), at / parts.rows(), observed(at), expected(at), shares.of(parts(at))});
     }
     return values;
   }
@@ -101,6 +122,44 @@ std::vector<double> usual_errors(const Input& input, const Reconstruction& recon
   return usual;
 }
 
+namespace detail {
+
+/// `explain` of one window, what came being x and its reconstruction y.
+inline Explanation explained(Index window, const SequenceView<double>& x, const SequenceView<double>& y,
+                             const std::vector<double>& usual, ErrorMeasure measure) {
+  const Index steps = x.steps, features = x.features;
+  Explanation result;
+  result.window = window;
+  result.observed.resize(steps, features);
+  result.expected.resize(steps, features);
+  result.parts.resize(steps, features);
+  for (Index f = 0; f < features; ++f) {
+    for (Index t = 0; t < steps; ++t) {
+      const double observed = x.data[t * features + f], expected = y.data[t * features + f];
+      const double part = measured(observed - expected, measure) / usual[static_cast<std::size_t>(f)] /
+                          static_cast<double>(x.size());
+      result.observed(t, f) = observed;
+      result.expected(t, f) = expected;
+      result.parts(t, f) = part;
+      result.score += part;
+    }
+  }
+  if (!std::isfinite(result.score)) fail("explain", "errors whose squares are numbers", "an overflow");
+  const PartShares shares(result.parts);
+  result.step_shares.setZero(steps);
+  result.feature_shares.setZero(features);
+  for (Index f = 0; f < features; ++f) {
+    for (Index t = 0; t < steps; ++t) {
+      const double share = shares.of(result.parts(t, f));
+      result.step_shares(t) += share;
+      result.feature_shares(f) += share;
+    }
+  }
+  return result;
+}
+
+}  // namespace detail
+
 /// Takes a window's mean error apart, each error in units of its feature's usual one (`usual_errors` of
 /// normal windows by the same measure), so that the feature comes first which errs most beside what it
 /// usually does. Score and parts are in these units. Throws for a window that is not there, shapes that
@@ -126,25 +185,7 @@ Explanation explain(const Input& input, const Reconstruction& reconstruction, In
   detail::read_reconstruction(input, reconstruction, window, y.view());
   detail::require_finite(x.view(), window, "input");
   detail::require_finite(y.view(), window, "reconstruction");
-  Explanation result;
-  result.window = window;
-  result.observed = x.values().transpose();
-  result.expected = y.values().transpose();
-  const auto error = (result.observed - result.expected).array();
-  result.parts =
-      measure == ErrorMeasure::squared ? Matrix<double>(error.square()) : Matrix<double>(error.abs());
-  for (Index f = 0; f < shape.features; ++f) result.parts.col(f) /= usual[static_cast<std::size_t>(f)];
-  result.parts /= static_cast<double>(result.parts.size());
-  result.score = result.parts.sum();
-  if (!std::isfinite(result.score))
-    detail::fail("explain", "errors whose squares are numbers", "an overflow");
-  // By the largest part first: a score that is next to nothing has shares all the same.
-  const double unit = result.parts.maxCoeff() > 0.0 ? result.parts.maxCoeff() : 1.0;
-  const Matrix<double> relative = result.parts / unit;
-  const double total = relative.sum() > 0.0 ? relative.sum() : 1.0;
-  result.step_shares = relative.rowwise().sum() / total;
-  result.feature_shares = relative.colwise().sum().transpose() / total;
-  return result;
+  return detail::explained(window, x.view(), y.view(), usual, measure);
 }
 
 /// The same of errors as they are, so that parts sum to the window's mean error. Where features differ in how

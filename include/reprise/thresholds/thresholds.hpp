@@ -2,7 +2,7 @@
 
 #include <cmath>
 #include <concepts>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -43,11 +43,14 @@ class Threshold {
 
   template <typename T>
     requires(!std::same_as<std::remove_cvref_t<T>, Threshold> && std::constructible_from<Rule, T>)
-  Threshold(T&& rule) : rule_(std::forward<T>(rule)) {}
+  Threshold(T&& rule) : rule_(new Rule(std::forward<T>(rule))) {}
+  // Copied where others are moved, so that none is ever without a rule.
+  Threshold(const Threshold&) = default;
+  Threshold& operator=(const Threshold&) = default;
 
   /// The threshold that the calibration scores lead to; throws when it is not finite.
   double fit(std::span<const double> calibration) const {
-    const double value = detail::visit([&](const auto& rule) { return rule.fit(calibration); }, rule_);
+    const double value = detail::visit([&](const auto& rule) { return rule.fit(calibration); }, *rule_);
     if (!std::isfinite(value)) {
       detail::fail({"threshold::", name()}, "a finite threshold from these calibration scores", {value});
     }
@@ -55,7 +58,7 @@ class Threshold {
   }
   /// The identifier of the rule, as its factory is called.
   std::string name() const {
-    return detail::visit([](const auto& rule) { return std::string(rule.kind); }, rule_);
+    return detail::visit([](const auto& rule) { return std::string(rule.kind); }, *rule_);
   }
   /// Why the threshold that these calibration scores lead to may not keep what the rule promises; empty where
   /// nothing speaks against it. Throws as `fit`.
@@ -65,16 +68,16 @@ class Threshold {
           if constexpr (requires { rule.doubt(calibration); }) return rule.doubt(calibration);
           return std::string();
         },
-        rule_);
+        *rule_);
   }
   /// The rule with its parameter, for reports.
   std::string description() const {
-    return detail::visit([](const auto& rule) { return rule.description(); }, rule_);
+    return detail::visit([](const auto& rule) { return rule.description(); }, *rule_);
   }
   bool needs_calibration() const {
-    return detail::visit([]<typename R>(const R&) { return detail::needs_calibration<R>(); }, rule_);
+    return detail::visit([]<typename R>(const R&) { return detail::needs_calibration<R>(); }, *rule_);
   }
-  const Rule& rule() const { return rule_; }
+  const Rule& rule() const { return *rule_; }
 
   /// {"rule": kind, and a member for each parameter}. Throws for a rule that holds a callable.
   void write(FieldWriter& writer) const {
@@ -91,21 +94,22 @@ class Threshold {
                          {"a callable (", rule.description(), ")"});
           }
         },
-        rule_);
+        *rule_);
   }
   void read(FieldReader& reader) {
     reader.begin_object();
     if (!reader.enter_member("rule")) reader.refuse("an object with a rule");
     const std::string kind = reader.text();
     reader.leave();
-    std::optional<Rule> rule = detail::read_rule<Rule>(reader, kind);
+    std::shared_ptr<const Rule> rule = detail::read_rule<Rule>(reader, kind);
     if (!rule) reader.refuse("a rule that is known", kind);
     reader.end_object();
-    rule_ = *std::move(rule);
+    rule_ = std::move(rule);
   }
 
  private:
-  Rule rule_;
+  /// Shared by copies: a rule never changes, and a pointer is copied by less code than a variant.
+  std::shared_ptr<const Rule> rule_;
 };
 
 /// What `OutlierScorer` holds scores against where no rule is named: conformal at level 0.03. It promises at

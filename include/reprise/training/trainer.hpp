@@ -48,7 +48,7 @@ template <typename Scalar>
 class Training final : private TrainingAccess {
  public:
   Training(const Sequential<Scalar>& network, Vector<Scalar>& theta, TrainingState<Scalar>& state,
-           const Source& source, FitOptions options, WriteSnapshot write_snapshot = {})
+           const Source& source, FitOptions&& options, WriteSnapshot write_snapshot)
       : network_(network),
         theta_(theta),
         state_(state),
@@ -207,7 +207,8 @@ class Training final : private TrainingAccess {
                                                 options_.loss, context, gradient_.data());
     if (!std::isfinite(loss)) stop_not_finite("the loss", loss);
     clear_frozen(gradient_, trainable_);
-    event_.gradient_norm = gradient_norm(gradient_);
+    event_.gradient_norm =
+        gradient_norm(std::span<const Scalar>(gradient_.data(), static_cast<std::size_t>(gradient_.size())));
     if (!std::isfinite(event_.gradient_norm)) {
       stop_not_finite("the gradient's norm", event_.gradient_norm);
     }
@@ -329,17 +330,24 @@ class Training final : private TrainingAccess {
   const History& history() const override { return history_; }
   const ParameterTable& parameters() const override { return network_.parameters(); }
   Matrix<double> read(const ParameterInfo& tensor) const override {
-    return Eigen::Map<const Matrix<Scalar>>(theta_.data() + tensor.offset, tensor.rows, tensor.cols)
-        .template cast<double>();
+    Matrix<double> values(tensor.rows, tensor.cols);
+    for (Index i = 0; i < values.size(); ++i) {
+      values.data()[i] = static_cast<double>(theta_[tensor.offset + i]);
+    }
+    return values;
   }
   void write(const ParameterInfo& tensor, const Matrix<double>& values) override {
     if (values.rows() != tensor.rows || values.cols() != tensor.cols) {
       fail({"set_parameter: ", tensor.name}, {tensor.rows, " x ", tensor.cols, " values"},
            {values.rows(), " x ", values.cols()});
     }
-    const Matrix<Scalar> converted = values.template cast<Scalar>();
-    if (!converted.allFinite()) fail({"set_parameter: ", tensor.name}, "finite values", "others");
-    Eigen::Map<Matrix<Scalar>>(theta_.data() + tensor.offset, tensor.rows, tensor.cols) = converted;
+    for (Index i = 0; i < values.size(); ++i) {
+      if (std::isfinite(static_cast<Scalar>(values.data()[i]))) continue;
+      fail({"set_parameter: ", tensor.name}, "finite values", "others");
+    }
+    for (Index i = 0; i < values.size(); ++i) {
+      theta_[tensor.offset + i] = static_cast<Scalar>(values.data()[i]);
+    }
   }
   void write_snapshot(SnapshotWriter& writer) const override {
     if (write_snapshot_) return write_snapshot_(writer);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <span>
 #include <string>
 
@@ -56,9 +57,10 @@ struct UnknownLoss {
 struct LossSection {
   Loss& loss;
 };
-template <>
-struct FieldForm<LossSection> {
-  static void read(FieldReader& reader, const LossSection& section) {
+/// A template, so that only programs that read files compile it.
+template <std::same_as<LossSection> Section>
+struct FieldForm<Section> {
+  static void read(FieldReader& reader, const Section& section) {
     if (FieldForm<Loss>::read_known(reader, section.loss)) return validate(section.loss);
     section.loss = UnknownLoss{read_kind(reader)};
   }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -32,16 +32,17 @@ constexpr bool needs_calibration() {
   return true;
 }
 
-/// The alternative of `Variant` whose kind is given, read field by field. A rule without a list of fields is
-/// in no file.
+/// The alternative of `Variant` whose kind is given, read field by field; null where there is none. A rule
+/// without a list of fields is in no file.
 template <typename Variant, std::size_t alternative = 0>
-std::optional<Variant> read_rule(FieldReader& reader, std::string_view kind) {
+std::shared_ptr<const Variant> read_rule(FieldReader& reader, std::string_view kind) {
   if constexpr (alternative == std::variant_size_v<Variant>) {
-    return std::nullopt;
+    return nullptr;
   } else {
     using Rule = std::variant_alternative_t<alternative, Variant>;
     if constexpr (ListsFields<Rule>) {
-      if (kind == Rule::kind) return RuleReader::read<Rule>(reader);
+      if (kind == Rule::kind)
+        return std::shared_ptr<const Variant>(new Variant(RuleReader::read<Rule>(reader)));
     }
     return read_rule<Variant, alternative + 1>(reader, kind);
   }

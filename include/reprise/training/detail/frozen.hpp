@@ -18,19 +18,19 @@ inline bool is_prefix(const std::string& prefix, const std::string& name) {
   return name.size() == size ? prefix.size() == size : name[size] == '.';
 }
 
-/// All prefixes that name something, as a message lists them.
+/// All prefixes that name something, as a message lists them. Those of one layer stand side by side.
 inline std::string known_prefixes(const ParameterTable& table) {
-  std::vector<std::string> known;
+  std::string known;
   for (const ParameterInfo& tensor : table) {
     for (std::size_t dot = tensor.name.find('.'); dot != std::string::npos;
          dot = tensor.name.find('.', dot + 1)) {
-      const std::string prefix = tensor.name.substr(0, dot);
-      if (std::find(known.begin(), known.end(), prefix) == known.end()) known.push_back(prefix);
+      const std::string prefix = tensor.name.substr(0, dot) + ", ";
+      const std::size_t found = known.find(prefix);
+      if (found == 0 || (found != std::string::npos && known[found - 1] == ' ')) continue;
+      known += prefix;
     }
   }
-  std::string text;
-  for (const std::string& prefix : known) text += (text.empty() ? "" : ", ") + prefix;
-  return text;
+  return known.substr(0, known.size() < 2 ? 0 : known.size() - 2);
 }
 
 /// The parameters that none of the prefixes names, in ascending ranges; empty, which stands for all, where
@@ -40,15 +40,13 @@ inline std::vector<ParameterRange> trainable_ranges(const ParameterTable& table,
   std::vector<ParameterRange> ranges;
   if (frozen.empty()) return ranges;
   for (const std::string& prefix : frozen) {
-    const bool names_some = std::any_of(table.begin(), table.end(), [&](const ParameterInfo& tensor) {
-      return is_prefix(prefix, tensor.name);
-    });
+    bool names_some = false;
+    for (const ParameterInfo& tensor : table) names_some = names_some || is_prefix(prefix, tensor.name);
     if (!names_some) fail("fit: frozen", {"a tensor, or one of ", known_prefixes(table)}, prefix);
   }
   for (const ParameterInfo& tensor : table) {
-    const bool is_frozen = std::any_of(frozen.begin(), frozen.end(), [&](const std::string& prefix) {
-      return is_prefix(prefix, tensor.name);
-    });
+    bool is_frozen = false;
+    for (const std::string& prefix : frozen) is_frozen = is_frozen || is_prefix(prefix, tensor.name);
     if (is_frozen) continue;
     if (!ranges.empty() && ranges.back().offset + ranges.back().size == tensor.offset) {
       ranges.back().size += tensor.size();
@@ -66,10 +64,10 @@ void clear_frozen(Vector<Scalar>& gradient, const std::vector<ParameterRange>& t
   if (trainable.empty()) return;
   Index end = 0;
   for (const ParameterRange& range : trainable) {
-    gradient.segment(end, range.offset - end).setZero();
+    std::fill(gradient.data() + end, gradient.data() + range.offset, Scalar(0));
     end = range.offset + range.size;
   }
-  gradient.tail(gradient.size() - end).setZero();
+  std::fill(gradient.data() + end, gradient.data() + gradient.size(), Scalar(0));
 }
 
 }  // namespace detail

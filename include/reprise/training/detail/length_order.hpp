@@ -26,14 +26,7 @@ class LengthOrder {
       full_targets = full_targets && source.target_length(samples[i]) == target_steps;
     }
     if (full && full_targets) return clear();
-    const auto length_at = [&](Index place) {
-      return source.length(samples[static_cast<std::size_t>(place)]);
-    };
-    // By place where lengths are equal, as a stable sort has it; that one would allocate.
-    std::sort(places_.begin(), places_.end(), [&](Index a, Index b) {
-      const Index of_a = length_at(a), of_b = length_at(b);
-      return of_a != of_b ? of_a > of_b : a < b;
-    });
+    sort_places(source, samples);
     for (const Index place : places_) {
       const Index sample = samples[static_cast<std::size_t>(place)];
       samples_.push_back(sample);
@@ -64,6 +57,17 @@ class LengthOrder {
   }
 
  private:
+  /// By insertion: the samples are few, and those of equal length keep their order.
+  void sort_places(const Source& source, std::span<const Index> samples) {
+    for (std::size_t i = 1; i < samples.size(); ++i) {
+      const Index length = source.length(samples[i]);
+      std::size_t to = i;
+      for (; to > 0 && source.length(samples[static_cast<std::size_t>(places_[to - 1])]) < length; --to) {
+        places_[to] = places_[to - 1];
+      }
+      places_[to] = static_cast<Index>(i);
+    }
+  }
   void clear() {
     for (auto* numbers : {&places_, &samples_, &lengths_, &target_lengths_}) numbers->clear();
   }
