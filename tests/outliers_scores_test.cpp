@@ -361,8 +361,9 @@ TEST_CASE("explain: in units of each feature's usual error the one that strayed 
   CHECK(why.score == Approx((1 + 400) / 2.0));
   CHECK(usual_errors(normal_x, normal_y, ErrorMeasure::absolute)[1] == Approx(0.01));
   // A feature that is always right counts with the smallest error of the others.
-  CHECK(usual_errors(window_array(std::vector<double>{1, 0, 1, 0}, shape),
-                     window_array(std::vector<double>(4, 0.0), shape)) == std::vector<double>{1, 1});
+  const std::vector<double> first_feature{1, 0, 1, 0}, nothing(4, 0.0);
+  CHECK(usual_errors(window_array(first_feature, shape), window_array(nothing, shape)) ==
+        std::vector<double>{1, 1});
   CHECK_THROWS_AS(explain(inputs, zeros, 2, std::vector<double>{1}), Error);
   CHECK_THROWS_AS(explain(inputs, zeros, 2, std::vector<double>{1, 0}), Error);
 }
