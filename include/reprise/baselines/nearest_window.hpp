@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../core/detail/eigen.hpp"
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "../core/windows.hpp"
 #include "flat_windows.hpp"
@@ -41,6 +42,14 @@ class NearestWindowBaseline {
   explicit NearestWindowBaseline(const NearestWindowOptions& options = {}) : options_(options) {
     detail::require_positive(options.neighbours, "nearest window baseline", "neighbours");
   }
+  NearestWindowBaseline(const NearestWindowBaseline&) = default;
+  NearestWindowBaseline(NearestWindowBaseline&&) noexcept = default;
+  /// Where there is no memory for the copy, all stays as it was.
+  NearestWindowBaseline& operator=(const NearestWindowBaseline& other) {
+    return *this = NearestWindowBaseline(other);
+  }
+  NearestWindowBaseline& operator=(NearestWindowBaseline&&) noexcept = default;
+  ~NearestWindowBaseline() = default;
 
   void fit(const Windows& windows) {
     if (windows.size() < options_.neighbours) {
@@ -48,15 +57,15 @@ class NearestWindowBaseline {
                    {"at least as many windows as neighbours, ", options_.neighbours}, {windows.size()});
     }
     // Distances do not change when all windows move; |a|^2 and |b|^2, which cancel, become small.
-    const Vector<double> mean = detail::mean_window(windows, detail::flat_block);
+    Vector<double> mean = detail::mean_window(windows, detail::flat_block);
     Vector<float> squares(windows.size());
     detail::for_each_flat_block<double>(windows, train_block, [&](Index first, auto& part) {
       part.colwise() -= mean;
       squares.segment(first, part.cols()) = part.colwise().squaredNorm().transpose().template cast<float>();
     });
     require_squares(squares, "fit");
-    mean_ = mean;
-    squares_ = squares;
+    mean_ = std::move(mean);
+    squares_ = std::move(squares);
     train_ = windows;
   }
 
@@ -101,7 +110,7 @@ class NearestWindowBaseline {
   static constexpr Index spare = 4;
 
   static void require_squares(const Vector<float>& squares, const char* where) {
-    if (!squares.allFinite()) {
+    if (!detail::all_finite(squares)) {
       detail::fail({"nearest window baseline: ", where}, "values whose squares are floats", "an overflow");
     }
   }
@@ -116,17 +125,18 @@ class NearestWindowBaseline {
     Matrix<float> products;
     detail::for_each_flat_block<double>(*train_, train_block, [&](Index first_train, auto& part) {
       part.colwise() -= mean_;  // in double: a float may not tell a value from its neighbour
+      detail::set_size(products, part.cols(), a.cols());
       products.noalias() = part.template cast<float>().transpose() * a;
       // |b|^2 - 2 a b, and |a|^2 where it counts.
       products = (-2.0F * products).colwise() + squares_.segment(first_train, part.cols());
       for (Index w = 0; w < a.cols(); ++w) {
         auto& kept = nearest[static_cast<std::size_t>(w)];
-        float limit = kept.size() < most ? std::numeric_limits<float>::infinity() : kept.back().distance;
+        float limit = kept.size() < most ? std::numeric_limits<float>::max() : kept.back().distance;
         // Most blocks hold nothing nearer than what was found.
-        if (!(products.col(w).minCoeff() + a_squares(w) < limit)) continue;
+        if (products.col(w).minCoeff() + a_squares(w) >= limit) continue;
         for (Index j = 0; j < part.cols(); ++j) {
           const float distance = a_squares(w) + products(j, w);
-          if (!(distance < limit)) continue;
+          if (distance >= limit) continue;
           if (which == Neighbours::without_overlap &&
               std::abs(windows.start(first + w) - train_->start(first_train + j)) < train_->length()) {
             continue;

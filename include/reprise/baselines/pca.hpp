@@ -6,6 +6,7 @@
 
 #include "../core/detail/eigen.hpp"
 #include "../core/detail/eigen_eigenvalues.hpp"
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "../core/windows.hpp"
 #include "flat_windows.hpp"
@@ -28,6 +29,12 @@ class PcaBaseline {
   explicit PcaBaseline(const PcaBaselineOptions& options = {}) : options_(options) {
     detail::require_positive(options.components, "pca baseline", "components");
   }
+  PcaBaseline(const PcaBaseline&) = default;
+  PcaBaseline(PcaBaseline&&) noexcept = default;
+  /// Where there is no memory for the copy, all stays as it was.
+  PcaBaseline& operator=(const PcaBaseline& other) { return *this = PcaBaseline(other); }
+  PcaBaseline& operator=(PcaBaseline&&) noexcept = default;
+  ~PcaBaseline() = default;
 
   /// Throws where the windows have fewer values, or are not more, than components.
   void fit(const Windows& windows) {
@@ -38,8 +45,9 @@ class PcaBaseline {
     if (k >= n) {
       detail::fail("pca baseline: fit", {"more windows than components, ", k}, {n});
     }
-    const Vector<double> mean = detail::mean_window(windows, detail::flat_block);
+    Vector<double> mean = detail::mean_window(windows, detail::flat_block);
     Vector<double> variances;
+    Matrix<double> directions;
     if (n >= D) {
       Matrix<double> covariance = Matrix<double>::Zero(D, D);
       detail::for_each_flat_block<double>(windows, detail::flat_block, [&](Index, auto& x) {
@@ -48,7 +56,7 @@ class PcaBaseline {
       });
       const Eigen::SelfAdjointEigenSolver<Matrix<double>> solver = solve(covariance);
       variances = solver.eigenvalues();
-      directions_ = solver.eigenvectors().rightCols(k).rowwise().reverse();
+      directions = solver.eigenvectors().rightCols(k).rowwise().reverse();
     } else {
       // X^T X and X X^T share their eigenvalues l > 0; to an eigenvector u of the first belongs X u / sqrt l.
       Matrix<double> x(D, n);
@@ -56,18 +64,19 @@ class PcaBaseline {
       x.colwise() -= mean;
       const Eigen::SelfAdjointEigenSolver<Matrix<double>> solver = solve(x.transpose() * x);
       variances = solver.eigenvalues();
-      directions_ = x * solver.eigenvectors().rightCols(k).rowwise().reverse();
+      directions = x * solver.eigenvectors().rightCols(k).rowwise().reverse();
       for (Index j = 0; j < k; ++j) {
         const double variance = variances(n - 1 - j);
         // A direction in which nothing varies is none; rounding would make one up.
         if (variance > 1e-13 * variances(n - 1)) {
-          directions_.col(j) /= std::sqrt(variance);
+          directions.col(j) /= std::sqrt(variance);
         } else {
-          directions_.col(j).setZero();
+          directions.col(j).setZero();
         }
       }
     }
-    mean_ = mean;
+    mean_ = std::move(mean);
+    directions_ = std::move(directions);
     shape_ = {.steps = windows.length(), .features = windows.features()};
     const double all = variances.cwiseMax(0.0).sum();
     explained_ = all > 0.0 ? variances.tail(k).cwiseMax(0.0).sum() / all : 1.0;
@@ -96,7 +105,7 @@ class PcaBaseline {
 
  private:
   static Eigen::SelfAdjointEigenSolver<Matrix<double>> solve(const Matrix<double>& matrix) {
-    if (!matrix.allFinite()) {
+    if (!detail::all_finite(matrix)) {
       detail::fail("pca baseline: fit", "values whose squares are numbers", "an overflow");
     }
     Eigen::SelfAdjointEigenSolver<Matrix<double>> solver(matrix);

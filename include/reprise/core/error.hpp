@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "finite.hpp"
 #include "text.hpp"
 #include "version.hpp"
 
@@ -139,7 +140,7 @@ void require_positive(Integer value, const Text& place, const char* what) {
 
 /// A dropout rate must leave something: 0 <= rate < 1.
 inline void require_rate(double rate, const Text& place, const char* what) {
-  if (!(rate >= 0.0 && rate < 1.0)) fail(place, {what, " in [0, 1)"}, {rate});
+  if (!(is_finite(rate) && rate >= 0.0 && rate < 1.0)) fail(place, {what, " in [0, 1)"}, {rate});
 }
 
 }  // namespace detail

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "finite.hpp"
 #include "version.hpp"
 
 namespace reprise {
@@ -25,8 +26,8 @@ class FixedText {
     text.add_digits(number < 0 ? 0 - bits : bits, 1);
   }
   friend void add_number(FixedText& text, double number) {
-    if (!(number > -1e9 && number < 1e9)) {
-      text += number < 0 ? "a number below -1e9" : number > 0 ? "a number above 1e9" : "nan";
+    if (!(is_finite(number) && number > -1e9 && number < 1e9)) {
+      text += is_nan(number) ? "nan" : number < 0 ? "a number below -1e9" : "a number above 1e9";
       return;
     }
     const double size = number < 0 ? -number : number;

@@ -35,6 +35,22 @@ struct ByName {
   friend bool operator==(const ByName&, const ByName&) = default;
 };
 
+/// Gives a matrix another size, which loses its values; where there is no memory for it, all stays as it was.
+/// (Eigen's own resize lets go of the old memory first, and leaves the matrix pointing to it.)
+template <typename Scalar, int Rows, int Cols, int Order>
+void set_size(Eigen::Matrix<Scalar, Rows, Cols, Order>& matrix, Eigen::Index rows, Eigen::Index cols) {
+  Eigen::Index size = 0;
+  if (!__builtin_mul_overflow(rows, cols, &size) && size == matrix.size()) return matrix.resize(rows, cols);
+  Eigen::Matrix<Scalar, Rows, Cols, Order> other(rows, cols);
+  matrix.swap(other);
+}
+/// to = from; where there is no memory for it, all stays as it was.
+template <typename Matrix>
+void copy_to(Matrix& to, const Matrix& from) {
+  set_size(to, from.rows(), from.cols());
+  to = from;
+}
+
 }  // namespace detail
 
 /// The sizes of a batch, always in this order and given by name: `{.samples = 32, .steps = 24, .features =
@@ -116,7 +132,13 @@ class Sequences {
   /// All values are zero.
   explicit Sequences(const BatchShape& sizes) { resize(sizes); }
   Sequences(const Sequences&) = default;
-  Sequences& operator=(const Sequences&) = default;
+  /// Where there is no memory for the values, all stays as it was.
+  Sequences& operator=(const Sequences& other) {
+    detail::copy_to(values_, other.values_);
+    batch_ = other.batch_;
+    steps_ = other.steps_;
+    return *this;
+  }
   /// What was moved from is empty.
   Sequences(Sequences&& other) noexcept { swap(other); }
   Sequences& operator=(Sequences&& other) noexcept {
@@ -127,10 +149,11 @@ class Sequences {
   ~Sequences() = default;
 
   /// Keeps the values when the sizes stay the same; else all values are zero. Keeps its memory when the
-  /// number of values stays the same.
+  /// number of values stays the same. Where there is no memory for another number, all stays as it was.
   void resize(const BatchShape& sizes) {
     if (sizes == this->sizes()) return;
-    values_.setZero(sizes.features, sizes.samples * sizes.steps);
+    detail::set_size(values_, sizes.features, sizes.samples * sizes.steps);
+    values_.setZero();
     batch_ = sizes.samples;
     steps_ = sizes.steps;
   }

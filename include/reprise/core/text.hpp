@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "finite.hpp"
 #include "version.hpp"
 
 // The one way in which the library writes a number: in messages, tables, summaries and CSV files. The text
@@ -38,7 +39,7 @@ namespace detail {
 template <typename Real>
 [[gnu::noinline]] std::string shortest_by_trial(Real value) {
   const auto number = static_cast<double>(value);
-  if (!std::isfinite(number)) return printed("%.*g", 6, number);
+  if (!is_finite(number)) return printed("%.*g", 6, number);
   int digits = 1;
   char text[40];
   for (; digits < 17; ++digits) {
@@ -58,7 +59,7 @@ template <typename Real>
 
 template <typename Real>
 [[gnu::noinline]] std::string shortest_text(Real value) {
-  if (std::isnan(value)) return "nan";
+  if (is_nan(value)) return "nan";
 #if defined(__cpp_lib_to_chars) && !defined(REPRISE_PLAIN_TEXT)
   const Real size = std::abs(value);
   const bool is_plain = size == Real(0) || (size >= Real(1e-4) && size < Real(1e16));

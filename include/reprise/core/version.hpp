@@ -25,9 +25,9 @@
 #endif
 
 // Everything stands in an inline namespace whose name tells what changes the layout or the code of a type:
-// the version, Eigen's alignment, the instruction sets, and whether there are threads and exceptions. Passing
-// a reprise type between translation units that were compiled for different processors therefore fails to
-// link instead of crashing.
+// the version, Eigen's alignment, the instruction sets, whether there are threads and exceptions, and whether
+// the compiler may take it that no number is NaN (-ffast-math, -Ofast). Passing a reprise type between
+// translation units that were compiled for different processors therefore fails to link instead of crashing.
 #ifdef __AVX__
 #define REPRISE_DETAIL_AVX _avx
 #else
@@ -64,13 +64,18 @@
 #else
 #define REPRISE_DETAIL_NO_EXCEPTIONS _noexceptions
 #endif
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0)
+#define REPRISE_DETAIL_FAST_MATH _fastmath
+#else
+#define REPRISE_DETAIL_FAST_MATH
+#endif
 
-#define REPRISE_DETAIL_JOIN2(major, minor, patch, align, a, b, c, d, e, f, g) \
-  v##major##_##minor##_##patch##_align##align##a##b##c##d##e##f##g
-#define REPRISE_DETAIL_JOIN(major, minor, patch, align, a, b, c, d, e, f, g) \
-  REPRISE_DETAIL_JOIN2(major, minor, patch, align, a, b, c, d, e, f, g)
+#define REPRISE_DETAIL_JOIN2(major, minor, patch, align, a, b, c, d, e, f, g, h) \
+  v##major##_##minor##_##patch##_align##align##a##b##c##d##e##f##g##h
+#define REPRISE_DETAIL_JOIN(major, minor, patch, align, a, b, c, d, e, f, g, h) \
+  REPRISE_DETAIL_JOIN2(major, minor, patch, align, a, b, c, d, e, f, g, h)
 #define REPRISE_ABI                                                                                       \
   REPRISE_DETAIL_JOIN(REPRISE_VERSION_MAJOR, REPRISE_VERSION_MINOR, REPRISE_VERSION_PATCH,                \
                       EIGEN_MAX_ALIGN_BYTES, REPRISE_DETAIL_AVX, REPRISE_DETAIL_AVX2, REPRISE_DETAIL_FMA, \
                       REPRISE_DETAIL_AVX512, REPRISE_DETAIL_KERNELS, REPRISE_DETAIL_NO_THREADS,           \
-                      REPRISE_DETAIL_NO_EXCEPTIONS)
+                      REPRISE_DETAIL_NO_EXCEPTIONS, REPRISE_DETAIL_FAST_MATH)

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "detail/visit.hpp"
+#include "finite.hpp"
 #include "sequences.hpp"
 #include "series.hpp"
 
@@ -137,7 +138,7 @@ class Windows {
   /// The first floor(size * fraction) windows, and of the rest those that share no value with them, where the
   /// horizon of a window counts as a part of it. Throws when either part would be empty.
   std::pair<Windows, Windows> split(double fraction) const {
-    const bool possible = fraction > 0.0 && fraction < 1.0;  // NaN is not
+    const bool possible = detail::is_finite(fraction) && fraction > 0.0 && fraction < 1.0;
     const auto first = possible ? static_cast<Index>(std::floor(static_cast<double>(count_) * fraction)) : 0;
     const Index extent = length_ + horizon_;
     const Index overlapping = (extent - 1) / stride_;
@@ -254,7 +255,8 @@ inline Windows detail::make_windows(std::shared_ptr<const detail::Series> shared
   const Index extent = options.length + options.horizon;  // of the series that one window needs
   detail::visit(
       [&](const auto& values) {
-        const auto bad = std::find_if(values.begin(), values.end(), [](auto v) { return !std::isfinite(v); });
+        const auto bad =
+            std::find_if(values.begin(), values.end(), [](auto v) { return !detail::is_finite(v); });
         if (bad != values.end()) {
           const Index place = static_cast<Index>(bad - values.begin());
           detail::fail("sliding_windows", "finite values",

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../core/fields.hpp"
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "../core/series.hpp"
 #include "detail/affine_scaler.hpp"
@@ -96,7 +97,8 @@ class MinMaxScaler : public detail::AffineScaler<MinMaxScaler> {
   explicit MinMaxScaler(const MinMaxOptions& options = {})
       : detail::AffineScaler<MinMaxScaler>(options.low, options.high - options.low, options.zero_scale),
         options_(options) {
-    if (!std::isfinite(options.high - options.low) || !(options.high > options.low)) {
+    if (!(detail::is_finite(options.low) && detail::is_finite(options.high) &&
+          detail::is_finite(options.high - options.low) && options.high > options.low)) {
       detail::fail(name, "finite low < high", {options.low, " and ", options.high});
     }
   }
@@ -176,10 +178,11 @@ class RobustScaler : public detail::AffineScaler<RobustScaler> {
   friend detail::AffineScaler<RobustScaler>;
 
   void check() const {
-    if (!(options_.low >= 0.0 && options_.low < options_.high && options_.high <= 1.0)) {
+    if (!(detail::is_finite(options_.low) && detail::is_finite(options_.high) && options_.low >= 0.0 &&
+          options_.low < options_.high && options_.high <= 1.0)) {
       detail::fail(name, "quantiles 0 <= low < high <= 1", {options_.low, " and ", options_.high});
     }
-    if (options_.unit_variance && !(detail::normal_range(options_.low, options_.high) > 0.0)) {
+    if (options_.unit_variance && detail::normal_range(options_.low, options_.high) <= 0.0) {
       detail::fail(name, "quantiles for unit_variance that are not both below 0.0001 or both above 0.9999",
                    {options_.low, " and ", options_.high});
     }

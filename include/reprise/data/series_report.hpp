@@ -75,8 +75,8 @@ inline bool is_rounding(double range, std::size_t count, double median, double e
 
 /// Values outside [low, high] are suspect.
 struct SuspectLimits {
-  double low = -std::numeric_limits<double>::infinity();
-  double high = std::numeric_limits<double>::infinity();
+  double low = std::numeric_limits<double>::lowest();
+  double high = std::numeric_limits<double>::max();
   bool contain(double value) const { return value >= low && value <= high; }
 };
 /// Not empty; reorders. `epsilon` as in `is_constant`. Where nine tenths of the values are the same they have

@@ -12,6 +12,7 @@
 
 #include "../core/detail/statistics.hpp"
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "../core/text.hpp"
 
@@ -72,7 +73,7 @@ class BlockCalibration {
     if (scores.size() < size)
       detail::fail(place, {"scores of at least one block of ", block}, {scores.size()});
     for (const double score : scores) {
-      if (std::isnan(score)) detail::fail(place, "scores that are numbers", {score});
+      if (detail::is_nan(score)) detail::fail(place, "scores that are numbers", {score});
     }
     for (std::size_t first = scores.size() % size; first < scores.size(); first += size) {
       const auto part = scores.subspan(first, size);
@@ -139,7 +140,7 @@ class BlockCalibration {
   static constexpr const char* place = "block calibration";
 
   static void require_rate(double rate) {
-    if (!(rate > 0.0 && std::isfinite(rate))) detail::fail(place, "a finite rate > 0", {rate});
+    if (!(rate > 0.0 && detail::is_finite(rate))) detail::fail(place, "a finite rate > 0", {rate});
   }
   /// Of one block to be above, where so many episodes come in 1,000 points.
   double alpha_of(double rate) const { return std::min(1.0, rate * static_cast<double>(block_) / 1000.0); }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "../data/scalers.hpp"
 #include "../scores/point_scores.hpp"
@@ -75,7 +76,7 @@ class Detector {
   explicit Detector(DetectorOptions options = {}) : options_(std::move(options)) {
     detail::require_positive(options_.threads, place, "threads");
     if (options_.views.empty()) detail::fail(place, "at least one view", "none");
-    if (options_.false_alarms && !(*options_.false_alarms > 0.0 && std::isfinite(*options_.false_alarms)))
+    if (options_.false_alarms && !(detail::is_finite(*options_.false_alarms) && *options_.false_alarms > 0.0))
       detail::fail(place, "finite false_alarms > 0", {*options_.false_alarms});
     for (const Index length : options_.lengths) detail::require_positive(length, place, "lengths");
     std::sort(options_.lengths.begin(), options_.lengths.end());

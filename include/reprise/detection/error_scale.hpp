@@ -7,6 +7,7 @@
 
 #include "../core/detail/statistics.hpp"
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../core/text.hpp"
 
 namespace reprise {
@@ -28,7 +29,7 @@ class ErrorScale {
   static ErrorScale fit(std::span<const double> errors) {
     if (errors.empty()) detail::fail("error scale", "at least one error", "none");
     for (const double error : errors) {
-      if (!(error >= 0.0)) detail::fail("error scale", "errors >= 0", {error});
+      if (detail::is_nan(error) || error < 0.0) detail::fail("error scale", "errors >= 0", {error});
     }
     std::vector<double> sorted(errors.begin(), errors.end());
     ErrorScale scale;

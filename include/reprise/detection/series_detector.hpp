@@ -13,6 +13,7 @@
 #include "../baselines/nearest_window.hpp"
 #include "../baselines/pca.hpp"
 #include "../core/detail/statistics.hpp"
+#include "../core/finite.hpp"
 #include "../data/scalers.hpp"
 #include "../models/autoencoder.hpp"
 #include "../scores/errors.hpp"
@@ -82,10 +83,10 @@ class SeriesDetector {
     detail::require_positive(options_.updates, place, "updates");
     detail::require_positive(options_.batch_size, place, "batch_size");
     detail::require_positive(options_.threads, place, "threads");
-    if (!(options_.baseline_weight >= 0.0 && std::isfinite(options_.baseline_weight))) {
+    if (!(options_.baseline_weight >= 0.0 && detail::is_finite(options_.baseline_weight))) {
       detail::fail(place, "a finite baseline_weight >= 0", {options_.baseline_weight});
     }
-    if (!(options_.learning_rate > 0.0 && std::isfinite(options_.learning_rate))) {
+    if (!(options_.learning_rate > 0.0 && detail::is_finite(options_.learning_rate))) {
       detail::fail(place, "a finite learning_rate > 0", {options_.learning_rate});
     }
     detail::require_valid(options_.choice);

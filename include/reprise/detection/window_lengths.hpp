@@ -10,6 +10,7 @@
 
 #include "../baselines/pca.hpp"
 #include "../core/detail/eigen.hpp"
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "../core/series.hpp"
 #include "../core/windows.hpp"
@@ -106,7 +107,7 @@ template <typename Scalar>
 double unexplained_share(const Matrix<Scalar>& scaled, Index length) {
   const HalvesOfSeries parts = cut(scaled.rows());
   const double power = scaled.squaredNorm() / static_cast<double>(scaled.size());
-  if (!(power > 0.0)) return 0.0;
+  if (is_nan(power) || power <= 0.0) return 0.0;
   double sum = 0.0;
   for (const bool first : {true, false}) {
     const auto learned = first ? scaled.topRows(parts.learned) : scaled.bottomRows(parts.learned);
@@ -123,11 +124,11 @@ double unexplained_share(const Matrix<Scalar>& scaled, Index length) {
 inline constexpr Index least_points_to_train = 40;
 
 inline void require_valid(const WindowLengthOptions& options) {
-  if (!(options.shortest >= 4 && options.shortest <= options.longest)) {
+  if (options.shortest < 4 || options.shortest > options.longest) {
     fail("window lengths", "4 <= shortest <= longest", {options.shortest, " and ", options.longest});
   }
-  if (!(options.noise >= 0.0)) fail("window lengths", "noise >= 0", {options.noise});
-  if (!(options.exact >= 0.0)) fail("window lengths", "exact >= 0", {options.exact});
+  if (is_nan(options.noise) || options.noise < 0.0) fail("window lengths", "noise >= 0", {options.noise});
+  if (is_nan(options.exact) || options.exact < 0.0) fail("window lengths", "exact >= 0", {options.exact});
 }
 
 template <typename Scalar>

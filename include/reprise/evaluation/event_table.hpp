@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../core/index_range.hpp"
 #include "../core/sequences.hpp"
 #include "labels.hpp"
@@ -44,7 +45,7 @@ struct EventTable {
   }
   /// (1 + beta^2) P R / (beta^2 P + R), 0 where both are.
   double f_beta(double beta) const {
-    if (!(beta > 0.0) || std::isinf(beta)) {
+    if (!(detail::is_finite(beta) && beta > 0.0)) {
       detail::fail("event f_beta", "a finite beta > 0", {beta});
     }
     const double p = precision();

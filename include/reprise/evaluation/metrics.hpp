@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "labels.hpp"
 
@@ -44,7 +45,7 @@ struct ConfusionTable {
   /// (1 + beta^2) P R / (beta^2 P + R); recall counts beta times as much as precision. 0 where nothing that
   /// was flagged is an outlier.
   double f_beta(double beta) const {
-    if (!(beta > 0.0) || std::isinf(beta)) {
+    if (!(detail::is_finite(beta) && beta > 0.0)) {
       detail::fail("f_beta", "a finite beta > 0", {beta});
     }
     const double outliers = static_cast<double>(true_positives + false_negatives);
@@ -77,7 +78,7 @@ namespace detail {
 
 inline void require_no_nan(std::span<const double> scores, const Text& place) {
   for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (std::isnan(scores[i])) fail(place, "scores", {"nan at index ", i});
+    if (is_nan(scores[i])) fail(place, "scores", {"nan at index ", i});
   }
 }
 
@@ -114,7 +115,7 @@ inline ConfusionTable confusion_table(std::span<const double> scores, double thr
                                       const Labels& labels) {
   detail::require_as_many(scores.size(), labels, "confusion_table", "scores");
   detail::require_no_nan(scores, "confusion_table");
-  if (std::isnan(threshold)) detail::fail("confusion_table", "a threshold", "nan");
+  if (detail::is_nan(threshold)) detail::fail("confusion_table", "a threshold", "nan");
   std::vector<bool> flagged(scores.size());
   for (std::size_t i = 0; i < scores.size(); ++i) flagged[i] = scores[i] > threshold;
   return confusion_table(Labels(flagged), labels);
@@ -183,7 +184,7 @@ inline BestThreshold best_f_beta(std::span<const double> scores, const Labels& l
   });
   // No threshold flags a score of minus infinity.
   constexpr double bottom = -std::numeric_limits<double>::infinity();
-  if (lowest > bottom) offer(std::nextafter(lowest, bottom));
+  if (detail::is_finite(lowest) || lowest > 0.0) offer(std::nextafter(lowest, bottom));
   return best;
 }
 inline BestThreshold best_f1(std::span<const double> scores, const Labels& labels) {

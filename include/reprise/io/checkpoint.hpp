@@ -49,14 +49,14 @@ struct ModelCheckpoint {
     }
     if (event.stage != TrainingStage::epoch_end || event.epoch % every != 0) return;
     const double loss = monitor == Monitor::loss ? event.loss : event.validation_loss.value_or(event.loss);
-    if (save_best_only && !(loss < best_)) return;
+    if (save_best_only && loss >= best_) return;
     best_ = loss;
     detail::SnapshotFileWriter writer(path_of(event.epoch), {.optimizer_state = save_optimizer_state});
     event.write_snapshot(writer);
     writer.save();
   }
 
-  double best_ = std::numeric_limits<double>::infinity();
+  double best_ = std::numeric_limits<double>::max();
 
   std::filesystem::path path_of(Index epoch) const {
     std::string result = path;

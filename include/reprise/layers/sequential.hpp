@@ -110,27 +110,38 @@ class Sequential {
     }
   }
 
-  /// Lays the tape out for a batch; allocates only when none so large was seen before.
+  /// Lays the tape out for a batch; allocates only when none so large was seen before. Where there is no
+  /// memory for it, the tape stays as it was.
   void prepare(SequentialTape<Scalar>& tape, Index batch) const {
     tape.lengths = {};
     if (is_prepared(tape) && tape.input.batch == batch) return;
+    // Without memory the sizes alone: the tape is written to only when nothing can fail any more.
     const auto lay_out = [&](Scalar* memory) {
       detail::Carver<Scalar> carve(memory);
-      tape.outputs.resize(entries_.size());
-      tape.tapes.resize(entries_.size());
-      tape.input = carve.take(input_.batch(batch));
+      const SequenceView<Scalar> input = carve.take(input_.batch(batch));
+      if (memory != nullptr) tape.input = input;
       for (std::size_t l = 0; l < entries_.size(); ++l) {
         const Entry& entry = entries_[l];
-        tape.outputs[l] = output_view(carve.take(stored(entry) * batch), entry, batch);
-        tape.tapes[l] = carve.take(entry.layer.tape_size(entry.input, batch));
+        Scalar* const output = carve.take(stored(entry) * batch);
+        Scalar* const of_layer = carve.take(entry.layer.tape_size(entry.input, batch));
+        if (memory == nullptr) continue;
+        tape.outputs[l] = output_view(output, entry, batch);
+        tape.tapes[l] = of_layer;
       }
-      tape.states = carve.take(state_size_ * batch);
+      Scalar* const states = carve.take(state_size_ * batch);
+      if (memory != nullptr) tape.states = states;
       return carve.used();
     };
-    detail::grow(tape.memory, lay_out(nullptr));
+    const detail::ScratchPlan scratch = plan_scratch(batch);
+    const Index size = lay_out(nullptr);
+    tape.outputs.reserve(entries_.size());
+    tape.tapes.reserve(entries_.size());
+    detail::grow(tape.memory, size);
+    tape.outputs.resize(entries_.size());
+    tape.tapes.resize(entries_.size());
     lay_out(tape.memory.data());
     tape.chain = chain_;
-    tape.scratch = plan_scratch(batch);
+    tape.scratch = scratch;
   }
 
   /// Scratch for passes of up to `batch` samples.

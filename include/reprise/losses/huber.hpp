@@ -4,6 +4,7 @@
 
 #include "../core/detail/lanes.hpp"
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -27,7 +28,7 @@ struct Huber {
 namespace detail {
 
 inline void validate_own(const Huber& huber) {
-  if (!(huber.delta > 0.0 && std::isfinite(huber.delta))) fail("Huber", "delta > 0", {huber.delta});
+  if (!(huber.delta > 0.0 && is_finite(huber.delta))) fail("Huber", "delta > 0", {huber.delta});
 }
 
 template <typename Scalar>

@@ -103,6 +103,18 @@ class Autoencoder : public ChainModel<Scalar_> {
   Autoencoder(AutoencoderOptions options, Vector<Scalar> weights)
       : Base(kind, build(options), std::move(weights)), options_(std::move(options)) {}
 
+  Autoencoder(const Autoencoder&) = default;
+  Autoencoder(Autoencoder&&) noexcept = default;
+  /// Where there is no memory for the copy, all stays as it was.
+  Autoencoder& operator=(const Autoencoder& other) {
+    AutoencoderOptions options = other.options_;
+    Base::operator=(other);
+    options_ = std::move(options);
+    return *this;
+  }
+  Autoencoder& operator=(Autoencoder&&) noexcept = default;
+  ~Autoencoder() = default;
+
   const AutoencoderOptions& options() const { return options_; }
   Index steps() const { return options_.steps; }
   Index features() const { return options_.features; }

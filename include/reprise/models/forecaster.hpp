@@ -66,6 +66,18 @@ class Forecaster : public ChainModel<Scalar_> {
   Forecaster(ForecasterOptions options, Vector<Scalar> weights)
       : ChainModel<Scalar>(kind, build(options), std::move(weights)), options_(std::move(options)) {}
 
+  Forecaster(const Forecaster&) = default;
+  Forecaster(Forecaster&&) noexcept = default;
+  /// Where there is no memory for the copy, all stays as it was.
+  Forecaster& operator=(const Forecaster& other) {
+    ForecasterOptions options = other.options_;
+    ChainModel<Scalar>::operator=(other);
+    options_ = std::move(options);
+    return *this;
+  }
+  Forecaster& operator=(Forecaster&&) noexcept = default;
+  ~Forecaster() = default;
+
   const ForecasterOptions& options() const { return options_; }
   Index steps() const { return options_.steps; }
   Index horizon() const { return options_.horizon; }

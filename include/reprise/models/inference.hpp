@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../layers/sequential.hpp"
 #include "../training/detail/length_order.hpp"
 #include "../training/detail/thread_pool.hpp"
@@ -135,7 +136,7 @@ void require_finite(const char* what, const Sequences<Scalar>& input) {
   for (Index b = 0; b < input.batch(); ++b) {
     for (Index t = 0; t < input.steps(); ++t) {
       for (Index f = 0; f < input.features(); ++f) {
-        if (std::isfinite(input(b, t, f))) continue;
+        if (is_finite(input(b, t, f))) continue;
         fail(what, "finite values", {input(b, t, f), " at sample ", b, ", step ", t, ", feature ", f});
       }
     }

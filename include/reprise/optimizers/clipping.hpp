@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "../core/detail/lanes.hpp"
+#include "../core/finite.hpp"
 #include "../core/parameters.hpp"
 #include "convention.hpp"
 
@@ -124,7 +125,7 @@ void clip_to_norm(Scalar* values, std::span<const ParameterRange> ranges, Parame
   LaneSum<Scalar> sum;
   for_each_part(ranges, whole, [&](ParameterRange part) { add_squares<Scalar>(sum, values, part); });
   const double norm = std::sqrt(sum.total());
-  if (!(norm > largest)) return;
+  if (is_nan(norm) || norm <= largest) return;
   const auto factor = static_cast<Scalar>(largest / norm);
   for_each_part(ranges, whole, [&](ParameterRange part) {
     Scalar* const to = values + part.offset;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -24,13 +25,13 @@ inline void require_option(bool holds, double value, const Text& place, const Te
   if (!holds) fail(place, expected, {value});
 }
 inline void require_positive_option(double value, const Text& place, const char* what) {
-  require_option(value > 0.0 && std::isfinite(value), value, place, {what, " > 0"});
+  require_option(is_finite(value) && value > 0.0, value, place, {what, " > 0"});
 }
 inline void require_not_negative(double value, const Text& place, const char* what) {
-  require_option(value >= 0.0 && std::isfinite(value), value, place, {what, " >= 0"});
+  require_option(is_finite(value) && value >= 0.0, value, place, {what, " >= 0"});
 }
 inline void require_decay(double value, const Text& place, const char* what) {
-  require_option(value >= 0.0 && value < 1.0, value, place, {what, " in [0, 1)"});
+  require_option(is_finite(value) && value >= 0.0 && value < 1.0, value, place, {what, " in [0, 1)"});
 }
 
 }  // namespace detail

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "../core/custom.hpp"
+#include "../core/finite.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -64,7 +65,7 @@ namespace detail {
 
 inline double rate_at(const CustomSchedule& schedule, Index step) {
   const double rate = schedule.code().rate_at(step);
-  if (!(rate >= 0.0 && std::isfinite(rate))) {
+  if (!(rate >= 0.0 && is_finite(rate))) {
     fail(std::string(schedule.kind()), {"a finite learning rate >= 0 at step ", step}, {rate});
   }
   return rate;

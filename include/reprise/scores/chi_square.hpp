@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 
 namespace reprise {
@@ -16,7 +17,7 @@ inline namespace REPRISE_ABI {
 /// All terms are positive, so that small probabilities are as precise as large ones. Throws on NaN and x < 0.
 inline double chi_square_tail(double x, Index m) {
   detail::require_positive(m, "chi_square_tail", "degrees of freedom");
-  if (!(x >= 0.0)) detail::fail("chi_square_tail", "x >= 0", {x});
+  if (detail::is_nan(x) || x < 0.0) detail::fail("chi_square_tail", "x >= 0", {x});
   if (x == 0.0) return 1.0;
   const double y = 0.5 * x;
   // Beyond the mean of every m that an Index holds by more than any power of its deviation; terms would

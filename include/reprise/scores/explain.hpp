@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../core/detail/eigen.hpp"
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "../core/text.hpp"
 #include "detail/window_source.hpp"
@@ -111,13 +112,13 @@ std::vector<double> usual_errors(const Input& input, const Reconstruction& recon
     usual[static_cast<std::size_t>(feature)] += detail::measured(error, measure);
   });
   const double values = static_cast<double>(detail::window_count(input) * shape.steps);
-  double smallest = std::numeric_limits<double>::infinity();
+  double smallest = 0.0;
   for (double& error : usual) {
     error /= values;
-    if (error > 0.0) smallest = std::min(smallest, error);
+    if (error > 0.0 && (smallest == 0.0 || error < smallest)) smallest = error;
   }
   for (double& error : usual) {
-    if (!(error > 0.0)) error = std::isinf(smallest) ? 1.0 : smallest;
+    if (detail::is_nan(error) || error <= 0.0) error = smallest == 0.0 ? 1.0 : smallest;
   }
   return usual;
 }
@@ -144,7 +145,7 @@ inline Explanation explained(Index window, const SequenceView<double>& x, const 
       result.score += part;
     }
   }
-  if (!std::isfinite(result.score)) fail("explain", "errors whose squares are numbers", "an overflow");
+  if (!is_finite(result.score)) fail("explain", "errors whose squares are numbers", "an overflow");
   const PartShares shares(result.parts);
   result.step_shares.setZero(steps);
   result.feature_shares.setZero(features);
@@ -177,7 +178,8 @@ Explanation explain(const Input& input, const Reconstruction& reconstruction, In
     detail::fail("explain", {"a usual error for each of ", shape.features, " features"}, {usual.size()});
   }
   for (const double error : usual) {
-    if (!(error > 0.0) || std::isinf(error)) detail::fail("explain", "finite usual errors > 0", {error});
+    if (!(detail::is_finite(error) && error > 0.0))
+      detail::fail("explain", "finite usual errors > 0", {error});
   }
   Sequences<double> x(shape.batch(1));
   Sequences<double> y(shape.batch(1));

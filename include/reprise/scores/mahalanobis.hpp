@@ -7,6 +7,7 @@
 #include "../core/detail/eigen.hpp"
 #include "../core/detail/eigen_cholesky.hpp"
 #include "../core/fields.hpp"
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "chi_square.hpp"
 #include "error_vectors.hpp"
@@ -47,13 +48,19 @@ struct MahalanobisState {
 class Mahalanobis {
  public:
   explicit Mahalanobis(const MahalanobisOptions& options = {}) : options_(options) {
-    if (!(options.ridge >= 0.0) || std::isinf(options.ridge)) {
+    if (!(detail::is_finite(options.ridge) && options.ridge >= 0.0)) {
       detail::fail("mahalanobis", "a finite ridge >= 0", {options.ridge});
     }
-    if (!(options.shrinkage >= 0.0 && options.shrinkage <= 1.0)) {
+    if (!(detail::is_finite(options.shrinkage) && options.shrinkage >= 0.0 && options.shrinkage <= 1.0)) {
       detail::fail("mahalanobis", "a shrinkage in [0, 1]", {options.shrinkage});
     }
   }
+  Mahalanobis(const Mahalanobis&) = default;
+  Mahalanobis(Mahalanobis&&) noexcept = default;
+  /// Where there is no memory for the copy, all stays as it was.
+  Mahalanobis& operator=(const Mahalanobis& other) { return *this = Mahalanobis(other); }
+  Mahalanobis& operator=(Mahalanobis&&) noexcept = default;
+  ~Mahalanobis() = default;
 
   /// A row for each calibration point, a column for each feature. Throws, and stays as it was, on NaN or
   /// infinity and where the covariance is singular.
@@ -73,7 +80,7 @@ class Mahalanobis {
     const double variance = covariance.trace() / static_cast<double>(errors.cols());
     covariance *= 1.0 - options_.shrinkage;
     covariance.diagonal().array() += options_.shrinkage * variance + options_.ridge;
-    if (!covariance.allFinite())
+    if (!detail::all_finite(covariance))
       detail::fail("mahalanobis: fit", "errors whose squares are numbers", "an overflow");
     set(mean, covariance, ", over " + std::to_string(errors.rows()) + " error vectors");
   }
@@ -86,7 +93,8 @@ class Mahalanobis {
       detail::fail("mahalanobis: from_moments", "a mean of m features and a covariance m x m",
                    {mean.size(), " and ", covariance.rows(), " x ", covariance.cols()});
     }
-    if (!mean.allFinite() || !covariance.allFinite() || covariance != covariance.transpose()) {
+    if (!detail::all_finite(mean) || !detail::all_finite(covariance) ||
+        covariance != covariance.transpose()) {
       detail::fail("mahalanobis: from_moments", "finite numbers and a symmetric covariance", "others");
     }
     result.set(mean, covariance, "");
@@ -150,25 +158,28 @@ class Mahalanobis {
   }
   void set(const Vector<double>& mean, const Matrix<double>& covariance, const std::string& made_of) {
     for (Index j = 0; j < covariance.cols(); ++j) {
-      if (!(covariance(j, j) > 0.0)) refuse_singular("no variance in feature " + std::to_string(j) + made_of);
+      if (covariance(j, j) <= 0.0) refuse_singular("no variance in feature " + std::to_string(j) + made_of);
     }
-    const Eigen::LLT<Matrix<double>> factor(covariance);
+    Eigen::LLT<Matrix<double>> factor(covariance);
     // The square of a pivot is what of the variance the features before it leave unexplained.
     const Vector<double> pivots = factor.matrixLLT().diagonal();
-    if (factor.info() != Eigen::Success ||
-        !(pivots.array().square() > 1e-13 * covariance.diagonal().array()).all()) {
+    if (factor.info() != Eigen::Success || !detail::all_finite(pivots) ||
+        (pivots.array().square() <= 1e-13 * covariance.diagonal().array()).any()) {
       refuse_singular("features that are combinations of others" + made_of);
     }
-    mean_ = mean;
+    Vector<double> own_mean = mean;
     // The factor is of this half; a product's two halves may differ in the last bit.
-    covariance_ = covariance.selfadjointView<Eigen::Lower>();
-    factor_ = factor;
+    Matrix<double> symmetric = covariance.selfadjointView<Eigen::Lower>();
+    // Nothing can fail any more.
+    mean_ = std::move(own_mean);
+    covariance_ = std::move(symmetric);
+    factor_ = std::move(factor);
   }
   static void require_finite(const Eigen::Ref<const Matrix<double>>& errors, const std::string& place) {
-    if (errors.allFinite()) return;
+    if (detail::all_finite(errors)) return;
     for (Index i = 0; i < errors.rows(); ++i) {
       for (Index j = 0; j < errors.cols(); ++j) {
-        if (!std::isfinite(errors(i, j))) {
+        if (!detail::is_finite(errors(i, j))) {
           detail::fail(place, "finite errors", {errors(i, j), " at row ", i, ", feature ", j});
         }
       }

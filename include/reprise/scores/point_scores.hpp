@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../core/detail/eigen.hpp"
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "aggregate.hpp"
 #include "detail/point_folds.hpp"
@@ -29,7 +30,7 @@ inline std::vector<double> point_scores_from_steps(const WindowGrid& windows,
   }
   for (Index step = 0; step < step_errors.cols(); ++step) {
     for (Index window = 0; window < step_errors.rows(); ++window) {
-      if (!(step_errors(window, step) >= 0.0)) {
+      if (is_nan(step_errors(window, step)) || step_errors(window, step) < 0.0) {
         fail("point scores", "errors >= 0",
              {step_errors(window, step), " at window ", window, ", step ", step});
       }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../core/detail/statistics.hpp"
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "aggregate.hpp"
 #include "detail/window_source.hpp"
@@ -33,7 +34,7 @@ struct ScoreOptions {
 namespace detail {
 
 inline void require_score_options(const ScoreOptions& options) {
-  if (!(options.quantile >= 0.0 && options.quantile <= 1.0)) {
+  if (!(is_finite(options.quantile) && options.quantile >= 0.0 && options.quantile <= 1.0)) {
     fail("scores", "a quantile in [0, 1]", {options.quantile});
   }
 }
@@ -51,7 +52,7 @@ inline double aggregated(std::span<double> values, const ScoreOptions& options) 
     case Aggregate::sum: return std::accumulate(values.begin(), values.end(), 0.0);
     case Aggregate::quantile: {
       const double value = quantile_of(values, options.quantile);
-      return std::isnan(value) ? std::numeric_limits<double>::infinity() : value;  // between two infinities
+      return is_nan(value) ? std::numeric_limits<double>::infinity() : value;  // between two infinities
     }
     default: return mean_of(values);
   }

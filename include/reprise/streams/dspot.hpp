@@ -9,6 +9,7 @@
 
 #include "../core/detail/eigen.hpp"
 #include "../core/fields.hpp"
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "spot.hpp"
 #include "stream_step.hpp"
@@ -70,7 +71,7 @@ class Dspot {
         relearn_after_(state.relearn_after),
         alarms_(state.alarms),
         spot_(state.spot) {
-    if (last_.size() == 0 || !last_.allFinite() || next_ < 0 || next_ >= last_.size()) {
+    if (last_.size() == 0 || !detail::all_finite(last_) || next_ < 0 || next_ >= last_.size()) {
       detail::fail("dspot: state", "finite values and a place among them to go on from", "others");
     }
     const bool has_ring = relearn_after_ > 0;
@@ -82,8 +83,14 @@ class Dspot {
                    "others");
     }
     for (std::size_t i = 0; i < state.alarmed.size(); ++i) alarmed_[static_cast<Index>(i)] = state.alarmed[i];
-    if (!alarmed_.allFinite()) detail::fail("dspot: state", "finite alarms", "others");
+    if (!detail::all_finite(alarmed_)) detail::fail("dspot: state", "finite alarms", "others");
   }
+  Dspot(const Dspot&) = default;
+  Dspot(Dspot&&) noexcept = default;
+  /// Where there is no memory for the copy, all stays as it was.
+  Dspot& operator=(const Dspot& other) { return *this = Dspot(other); }
+  Dspot& operator=(Dspot&&) noexcept = default;
+  ~Dspot() = default;
   DspotState state() const {
     DspotState state{
         {last_.data(), last_.data() + last_.size()}, next_, spot_.state(), relearn_after_, alarms_, {}};
@@ -99,7 +106,7 @@ class Dspot {
     if (result.status == StreamStatus::normal || result.status == StreamStatus::excess) {
       remember(value);
       alarms_ = 0;
-    } else if (result.status == StreamStatus::alarm && relearn_after_ > 0 && std::isfinite(value)) {
+    } else if (result.status == StreamStatus::alarm && relearn_after_ > 0 && detail::is_finite(value)) {
       alarmed_[alarms_ % alarmed_.size()] = value;
       if (++alarms_ == relearn_after_) {
         last_ = alarmed_;
@@ -127,7 +134,7 @@ class Dspot {
   std::vector<double> differences(std::span<const double> calibration) {
     std::vector<double> result;
     for (std::size_t i = 0; i < calibration.size(); ++i) {
-      if (!std::isfinite(calibration[i])) {
+      if (!detail::is_finite(calibration[i])) {
         detail::fail("dspot", "finite calibration values", {calibration[i], " at index ", i});
       }
       if (static_cast<Index>(i) >= last_.size()) result.push_back(calibration[i] - last_.mean());

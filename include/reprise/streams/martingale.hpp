@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../thresholds/detail/smoothing.hpp"
 
 namespace reprise {
@@ -31,15 +32,15 @@ class PowerMartingale {
   /// `epsilon` in (0, 1): the smaller, the more is bet on small p-values.
   explicit PowerMartingale(double alpha, double epsilon = 0.9)
       : epsilon_(epsilon), log_limit_(-std::log(alpha)) {
-    if (!(alpha > 0.0 && alpha < 1.0)) {
+    if (!(detail::is_finite(alpha) && alpha > 0.0 && alpha < 1.0)) {
       detail::fail("power martingale", "alpha in (0, 1)", {alpha});
     }
-    if (!(epsilon > 0.0 && epsilon < 1.0)) {
+    if (!(detail::is_finite(epsilon) && epsilon > 0.0 && epsilon < 1.0)) {
       detail::fail("power martingale", "epsilon in (0, 1)", {epsilon});
     }
   }
   Step step(double p_value) noexcept {
-    const bool is_valid = p_value > 0.0 && p_value <= 1.0;
+    const bool is_valid = detail::is_finite(p_value) && p_value > 0.0 && p_value <= 1.0;
     if (is_valid) log_value_ += std::log(epsilon_) + (epsilon_ - 1.0) * std::log(p_value);
     return {log_value_, log_value_ >= log_limit_, is_valid};
   }
@@ -61,7 +62,7 @@ class OnlinePValues {
   explicit OnlinePValues(std::span<const double> calibration, std::uint64_t seed = 0)
       : sorted_(calibration.begin(), calibration.end()), seed_(seed) {
     for (std::size_t i = 0; i < calibration.size(); ++i) {
-      if (!(calibration[i] >= 0.0) || std::isinf(calibration[i])) {
+      if (!(detail::is_finite(calibration[i]) && calibration[i] >= 0.0)) {
         detail::fail("online p-values", "finite calibration scores >= 0", {calibration[i], " at index ", i});
       }
     }
@@ -69,7 +70,7 @@ class OnlinePValues {
   }
   /// Throws on a score that is negative or NaN.
   double step(double score) {
-    if (!(score >= 0.0)) detail::fail("online p-values", "a score >= 0", {score});
+    if (detail::is_nan(score) || score < 0.0) detail::fail("online p-values", "a score >= 0", {score});
     const auto [first, last] = std::equal_range(sorted_.begin(), sorted_.end(), score);
     const auto above = static_cast<double>(sorted_.end() - last);
     const double u = detail::smoothing_uniform(seed_, steps_++);

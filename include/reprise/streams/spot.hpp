@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../core/fields.hpp"
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "../thresholds/pot_tail.hpp"
 #include "detail/truncated_fit.hpp"
@@ -91,7 +92,7 @@ class Spot {
     require_fixed_point(options);
     if (calibration.empty()) detail::fail("spot", "calibration values", "none");
     for (std::size_t i = 0; i < calibration.size(); ++i) {
-      if (!std::isfinite(calibration[i])) {
+      if (!detail::is_finite(calibration[i])) {
         detail::fail("spot", "finite calibration values", {calibration[i], " at index ", i});
       }
     }
@@ -122,18 +123,18 @@ class Spot {
                 state.limits.size() == held_,
             "10 to max_excess excesses, each with a limit");
     for (std::size_t i = 0; i < held_; ++i) {
-      require(
-          state.excesses[i] > 0.0 && std::isfinite(state.excesses[i]) && state.limits[i] >= state.excesses[i],
-          "finite excesses above 0 and at most their limits");
+      require(detail::is_finite(state.excesses[i]) && state.excesses[i] > 0.0 &&
+                  !detail::is_nan(state.limits[i]) && state.limits[i] >= state.excesses[i],
+              "finite excesses above 0 and at most their limits");
     }
     require(state.next >= 0 && state.next < options_.max_excess &&
                 (held == options_.max_excess || state.next == held),
             "a place in the ring to go on from");
     require(state.tail.excesses >= held && state.tail.count > state.tail.excesses,
             "counts that hold the excesses");
-    require(std::isfinite(state.tail.threshold) && std::isfinite(state.tail.beyond.shape) &&
-                std::isfinite(state.tail.beyond.scale) && state.tail.beyond.scale > 0.0 &&
-                state.threshold >= state.tail.threshold,
+    require(detail::is_finite(state.tail.threshold) && detail::is_finite(state.tail.beyond.shape) &&
+                detail::is_finite(state.tail.beyond.scale) && state.tail.beyond.scale > 0.0 &&
+                !detail::is_nan(state.threshold) && state.threshold >= state.tail.threshold,
             "a tail, and a threshold within it");
     require(state.alarms >= -1, "alarms from -1 on");
     require(state.unfitted >= 0 && state.unfitted < options_.refit_every,
@@ -177,9 +178,9 @@ class Spot {
   }
   /// What `step` would say, without learning from the value.
   StreamStatus judge(double value) const noexcept {
-    if (!(value > -std::numeric_limits<double>::infinity())) return StreamStatus::invalid;
+    if (detail::is_nan(value) || (detail::is_infinite(value) && value < 0.0)) return StreamStatus::invalid;
     if (value > threshold_) return StreamStatus::alarm;
-    return value > tail_.threshold && std::isfinite(value) ? StreamStatus::excess : StreamStatus::normal;
+    return value > tail_.threshold && detail::is_finite(value) ? StreamStatus::excess : StreamStatus::normal;
   }
 
   /// What the next value is held against.
@@ -240,7 +241,7 @@ class Spot {
     tail_.beyond = detail::fit_excesses_in_place(std::span<double>(scaled_.data(), held_));
     const std::span<const double> limits(limits_.data(), held_);
     const bool is_limited =
-        std::any_of(limits.begin(), limits.end(), [](double limit) { return std::isfinite(limit); });
+        std::any_of(limits.begin(), limits.end(), [](double limit) { return detail::is_finite(limit); });
     if (options_.correct_truncation && is_limited) {
       tail_.beyond = detail::TruncatedFit({memory_.data(), held_}, limits)(tail_.beyond);
     }

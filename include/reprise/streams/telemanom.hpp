@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../core/index_range.hpp"
 #include "../core/sequences.hpp"
 #include "../scores/detail/require_scores.hpp"
@@ -64,7 +65,7 @@ class Telemanom {
   /// Smooths the error and judges it by the window that it ends; `warming_up` before a window is full.
   /// `invalid` for one that is negative, NaN or infinite.
   StreamStep step(double error) noexcept {
-    if (!(error >= 0.0) || std::isinf(error)) return {StreamStatus::invalid, threshold_};
+    if (!(detail::is_finite(error) && error >= 0.0)) return {StreamStatus::invalid, threshold_};
     smoothed_ = is_started_ ? smoothed_ + (error - smoothed_) * (2.0 / static_cast<double>(options_.span + 1))
                             : error;
     is_started_ = true;

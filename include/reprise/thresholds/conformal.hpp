@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../core/text.hpp"
 #include "../scores/detail/require_scores.hpp"
 #include "detail/rule.hpp"
@@ -51,7 +52,7 @@ class Conformal {
   friend detail::RuleReader;
   Conformal() = default;
   void check() const {
-    if (!(alpha_ > 0.0 && alpha_ < 1.0)) {
+    if (!(detail::is_finite(alpha_) && alpha_ > 0.0 && alpha_ < 1.0)) {
       detail::fail("threshold::conformal", "alpha in (0, 1)", {alpha_});
     }
   }

@@ -11,6 +11,7 @@
 
 #include "../core/detail/statistics.hpp"
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../scores/detail/require_scores.hpp"
 #include "detail/rule.hpp"
 
@@ -48,7 +49,7 @@ class Factor {
   friend detail::RuleReader;
   Factor() = default;
   void check() const {
-    if (!(factor_ > 0.0) || std::isinf(factor_)) {
+    if (!(detail::is_finite(factor_) && factor_ > 0.0)) {
       detail::fail("threshold::factor", "a finite factor > 0", {factor_});
     }
   }
@@ -84,7 +85,7 @@ class MaxFactor {
   friend detail::RuleReader;
   MaxFactor() = default;
   void check() const {
-    if (!(factor_ > 0.0) || std::isinf(factor_)) {
+    if (!(detail::is_finite(factor_) && factor_ > 0.0)) {
       detail::fail("threshold::max_factor", "a finite factor > 0", {factor_});
     }
   }

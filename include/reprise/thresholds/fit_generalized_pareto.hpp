@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "detail/grimshaw.hpp"
 #include "generalized_pareto.hpp"
 
@@ -19,7 +20,7 @@ inline GeneralizedPareto fit_generalized_pareto(std::span<const double> excesses
     detail::fail("fit_generalized_pareto", {"at least ", fewest, " excesses"}, {excesses.size()});
   }
   for (std::size_t i = 0; i < excesses.size(); ++i) {
-    if (!(excesses[i] > 0.0) || std::isinf(excesses[i])) {
+    if (!(detail::is_finite(excesses[i]) && excesses[i] > 0.0)) {
       detail::fail("fit_generalized_pareto", "finite excesses > 0", {excesses[i], " at index ", i});
     }
   }

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "../core/finite.hpp"
 #include "../core/version.hpp"
 
 namespace reprise {
@@ -16,7 +17,7 @@ struct GeneralizedPareto {
 
   /// P(Y > y); 1 for y <= 0, 0 beyond the end.
   double tail_probability(double y) const {
-    if (!(y > 0.0)) return 1.0;
+    if (detail::is_nan(y) || y <= 0.0) return 1.0;
     const double z = y / scale;
     if (is_exponential()) return std::exp(-z);
     if (shape * z <= -1.0) return 0.0;

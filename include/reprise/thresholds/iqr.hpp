@@ -7,6 +7,7 @@
 
 #include "../core/detail/statistics.hpp"
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../scores/detail/require_scores.hpp"
 #include "detail/rule.hpp"
 
@@ -42,7 +43,7 @@ class Iqr {
   friend detail::RuleReader;
   Iqr() = default;
   void check() const {
-    if (!(k_ >= 0.0) || std::isinf(k_)) detail::fail("threshold::iqr", "a finite k >= 0", {k_});
+    if (!(detail::is_finite(k_) && k_ >= 0.0)) detail::fail("threshold::iqr", "a finite k >= 0", {k_});
   }
 
   double k_ = 0.0;

@@ -7,6 +7,7 @@
 
 #include "../core/detail/statistics.hpp"
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../scores/detail/require_scores.hpp"
 #include "detail/rule.hpp"
 
@@ -44,7 +45,7 @@ class Mad {
   friend detail::RuleReader;
   Mad() = default;
   void check() const {
-    if (!(k_ >= 0.0) || std::isinf(k_)) detail::fail("threshold::mad", "a finite k >= 0", {k_});
+    if (!(detail::is_finite(k_) && k_ >= 0.0)) detail::fail("threshold::mad", "a finite k >= 0", {k_});
   }
 
   double k_ = 0.0;

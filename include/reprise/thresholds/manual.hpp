@@ -5,6 +5,7 @@
 #include <string>
 
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "detail/rule.hpp"
 
 namespace reprise {
@@ -30,7 +31,7 @@ class Manual {
   friend detail::RuleReader;
   Manual() = default;
   void check() const {
-    if (!std::isfinite(value_)) detail::fail("threshold::manual", "a finite value", {value_});
+    if (!detail::is_finite(value_)) detail::fail("threshold::manual", "a finite value", {value_});
   }
 
   double value_ = 0.0;

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "../scores/detail/require_scores.hpp"
 #include "conformal.hpp"
@@ -46,7 +47,8 @@ class ConformalPValues {
   /// (#{s_i > s} + u (1 + #{s_i = s})) / (n + 1), u uniform in (0, 1].
   double smoothed(double score, double u) const {
     require_score(score);
-    if (!(u > 0.0 && u <= 1.0)) detail::fail("conformal p-values", "u in (0, 1]", {u});
+    if (!(detail::is_finite(u) && u > 0.0 && u <= 1.0))
+      detail::fail("conformal p-values", "u in (0, 1]", {u});
     const auto [first, last] = std::equal_range(sorted_.begin(), sorted_.end(), score);
     const auto above = static_cast<double>(sorted_.end() - last);
     return (above + u * (1.0 + static_cast<double>(last - first))) / (count() + 1.0);
@@ -57,7 +59,7 @@ class ConformalPValues {
   double extrapolated(double score, const PotTail& tail) const {
     const double p = plain(score);
     const double largest = sorted_.back();
-    if (!(score > largest)) return p;
+    if (score <= largest) return p;
     const double reference = tail.tail_probability(largest);
     const double ratio = reference > 0.0 ? tail.tail_probability(score) / reference : 0.0;
     return std::max(p * std::min(ratio, 1.0), smallest);
@@ -70,7 +72,7 @@ class ConformalPValues {
  private:
   double count() const { return static_cast<double>(sorted_.size()); }
   static void require_score(double score) {
-    if (!(score >= 0.0)) detail::fail("conformal p-values", "a score >= 0", {score});
+    if (detail::is_nan(score) || score < 0.0) detail::fail("conformal p-values", "a score >= 0", {score});
   }
 
   std::vector<double> sorted_;
@@ -115,11 +117,11 @@ inline std::vector<double> p_values(std::span<const double> calibration, std::sp
 /// m. The promise holds for independent p-values, and for conformal ones that share a calibration set (Bates
 /// et al. 2023).
 inline std::vector<bool> benjamini_hochberg(std::span<const double> p_values, double alpha) {
-  if (!(alpha > 0.0 && alpha < 1.0)) {
+  if (!(detail::is_finite(alpha) && alpha > 0.0 && alpha < 1.0)) {
     detail::fail("benjamini_hochberg", "alpha in (0, 1)", {alpha});
   }
   for (std::size_t i = 0; i < p_values.size(); ++i) {
-    if (!(p_values[i] >= 0.0 && p_values[i] <= 1.0)) {
+    if (!(detail::is_finite(p_values[i]) && p_values[i] >= 0.0 && p_values[i] <= 1.0)) {
       detail::fail("benjamini_hochberg", "p-values in [0, 1]", {p_values[i], " at index ", i});
     }
   }

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "../core/finite.hpp"
 #include "../core/text.hpp"
 #include "detail/rule.hpp"
 #include "pot_tail.hpp"
@@ -29,7 +30,7 @@ class Pot {
   /// The same of a tail of whatever shape, which throws only where the threshold is not finite.
   double fit_any_tail(std::span<const double> calibration) const {
     const double value = fit_pot_tail(calibration, level_).value_at(risk_);
-    if (!std::isfinite(value))
+    if (!detail::is_finite(value))
       detail::fail("threshold::pot", "a finite threshold from these scores", {value});
     return value;
   }

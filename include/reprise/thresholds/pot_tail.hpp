@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../core/detail/statistics.hpp"
+#include "../core/finite.hpp"
 #include "../core/sequences.hpp"
 #include "../scores/detail/require_scores.hpp"
 #include "detail/grimshaw.hpp"
@@ -62,8 +63,9 @@ inline std::vector<double> excesses_above_level(std::span<const double> values, 
 }
 
 inline void require_pot_options(double risk, double level, const Text& place) {
-  if (!(level > 0.0 && level < 1.0)) fail(place, "a level in (0, 1)", {level});
-  if (!(risk > 0.0 && risk < (1.0 - level) * (1.0 - 1e-9))) {  // 1 - 0.98 is a little more than 0.02
+  if (!(is_finite(level) && level > 0.0 && level < 1.0)) fail(place, "a level in (0, 1)", {level});
+  if (!(is_finite(risk) && risk > 0.0 &&
+        risk < (1.0 - level) * (1.0 - 1e-9))) {  // 1 - 0.98 is a little more than 0.02
     fail(place, {"a risk above 0 and below 1 - level = ", number_text(1.0 - level, 6)}, {risk});
   }
 }
@@ -81,7 +83,7 @@ inline void require_mean(const PotTail& tail, const Text& place) {
 /// The tail above the empirical quantile at `level`, which at least 10 scores must exceed.
 inline PotTail fit_pot_tail(std::span<const double> calibration, double level = 0.98) {
   detail::require_calibration_scores(calibration, "fit_pot_tail");
-  if (!(level > 0.0 && level < 1.0)) {
+  if (!(detail::is_finite(level) && level > 0.0 && level < 1.0)) {
     detail::fail("fit_pot_tail", "a level in (0, 1)", {level});
   }
   PotTail tail;

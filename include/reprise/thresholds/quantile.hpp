@@ -7,6 +7,7 @@
 
 #include "../core/detail/statistics.hpp"
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../scores/detail/require_scores.hpp"
 #include "detail/rule.hpp"
 
@@ -43,7 +44,7 @@ class Quantile {
   friend detail::RuleReader;
   Quantile() = default;
   void check() const {
-    if (!(q_ >= 0.0 && q_ < 1.0)) {
+    if (!(detail::is_finite(q_) && q_ >= 0.0 && q_ < 1.0)) {
       detail::fail("threshold::quantile", "q in [0, 1) (max_factor(1) is the largest score)", {q_});
     }
   }
@@ -54,7 +55,7 @@ class Quantile {
 inline Quantile quantile(double q) { return Quantile(q); }
 /// The share of the calibration scores, in (0, 1], that may lie above the threshold: the quantile 1 - share.
 inline Quantile contamination(double share) {
-  if (!(share > 0.0 && share <= 1.0)) {
+  if (!(detail::is_finite(share) && share > 0.0 && share <= 1.0)) {
     detail::fail("threshold::contamination", "a share in (0, 1]", {share});
   }
   return Quantile(1.0 - share);

@@ -7,6 +7,7 @@
 
 #include "../core/detail/statistics.hpp"
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../scores/detail/require_scores.hpp"
 #include "detail/rule.hpp"
 
@@ -40,7 +41,7 @@ class StandardDeviations {
   friend detail::RuleReader;
   StandardDeviations() = default;
   void check() const {
-    if (!(k_ >= 0.0) || std::isinf(k_)) {
+    if (!(detail::is_finite(k_) && k_ >= 0.0)) {
       detail::fail("threshold::standard_deviations", "a finite k >= 0", {k_});
     }
   }

@@ -11,6 +11,7 @@
 
 #include "../core/detail/visit.hpp"
 #include "../core/fields.hpp"
+#include "../core/finite.hpp"
 #include "conformal.hpp"
 #include "custom.hpp"
 #include "detail/rule.hpp"
@@ -51,7 +52,7 @@ class Threshold {
   /// The threshold that the calibration scores lead to; throws when it is not finite.
   double fit(std::span<const double> calibration) const {
     const double value = detail::visit([&](const auto& rule) { return rule.fit(calibration); }, *rule_);
-    if (!std::isfinite(value)) {
+    if (!detail::is_finite(value)) {
       detail::fail({"threshold::", name()}, "a finite threshold from these calibration scores", {value});
     }
     return value;

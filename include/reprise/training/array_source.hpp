@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../core/padded.hpp"
 
 namespace reprise {
@@ -83,7 +84,7 @@ class ArraySource {
     for (Index b = 0; b < values.batch(); ++b) {
       for (Index t = 0; t < (of_length ? length(b) : values.steps()); ++t) {
         for (Index f = 0; f < values.features(); ++f) {
-          if (std::isfinite(values(b, t, f))) continue;
+          if (detail::is_finite(values(b, t, f))) continue;
           detail::fail({"array source: ", what}, "finite values",
                        {values(b, t, f), " at sample ", b, ", step ", t, ", feature ", f});
         }

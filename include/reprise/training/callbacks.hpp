@@ -7,6 +7,7 @@
 #include <string>
 
 #include "../core/error.hpp"
+#include "../core/finite.hpp"
 #include "../optimizers/convention.hpp"
 #include "events.hpp"
 
@@ -41,7 +42,7 @@ struct EarlyStopping {
       detail::require_count(patience, "EarlyStopping", "patience");
       detail::require_count(start_from_epoch, "EarlyStopping", "start_from_epoch");
       detail::require_not_negative(min_delta, "EarlyStopping", "min_delta");
-      best_ = std::numeric_limits<double>::infinity();
+      best_ = std::numeric_limits<double>::max();
       waited_ = 0;
     }
     if (event.stage == TrainingStage::end && restore_best_weights) event.restore_kept_weights();
@@ -56,7 +57,7 @@ struct EarlyStopping {
     }
   }
 
-  double best_ = std::numeric_limits<double>::infinity();
+  double best_ = std::numeric_limits<double>::max();
   Index waited_ = 0;
 };
 
@@ -76,14 +77,14 @@ struct ReduceLROnPlateau {
 
   void operator()(TrainingEvent& event) {
     if (event.stage == TrainingStage::begin) {
-      if (!(factor > 0.0 && factor < 1.0)) {
+      if (!(detail::is_finite(factor) && factor > 0.0 && factor < 1.0)) {
         detail::fail("ReduceLROnPlateau", "a factor between 0 and 1", {factor});
       }
       detail::require_count(patience, "ReduceLROnPlateau", "patience");
       detail::require_count(cooldown, "ReduceLROnPlateau", "cooldown");
       detail::require_not_negative(min_delta, "ReduceLROnPlateau", "min_delta");
       detail::require_not_negative(min_lr, "ReduceLROnPlateau", "min_lr");
-      best_ = std::numeric_limits<double>::infinity();
+      best_ = std::numeric_limits<double>::max();
       waited_ = resting_ = 0;
     }
     if (event.stage != TrainingStage::epoch_end) return;
@@ -102,7 +103,7 @@ struct ReduceLROnPlateau {
     }
   }
 
-  double best_ = std::numeric_limits<double>::infinity();
+  double best_ = std::numeric_limits<double>::max();
   Index waited_ = 0;
   Index resting_ = 0;
 };

@@ -5,12 +5,14 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <new>
 #include <numeric>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "chain.hpp"
 #include "detail/batch_pass.hpp"
 #include "detail/candidates.hpp"
@@ -78,15 +80,20 @@ class Training final : private TrainingAccess {
     if (validation_) history_.validation_loss.reserve(expected);
     history_.learning_rate.reserve(expected);
     begin();
-    for (Index epoch = 1; epoch <= options_.epochs && !stopped_; ++epoch) {
-      event_.epoch = epoch;
-      event_.validation_loss.reset();
-      event_.loss = train_epoch();
-      end_epoch();
+    try {
+      for (Index epoch = 1; epoch <= options_.epochs && !stopped_; ++epoch) {
+        event_.epoch = epoch;
+        event_.validation_loss.reset();
+        event_.loss = train_epoch();
+        end_epoch();
+      }
+      // No later loss tells whether the very last update was a good one.
+      if (!is_finite(judged_)) stop_not_finite("the loss after the last update", judged_);
+      call_back(TrainingStage::end);
+    } catch (const std::bad_alloc&) {
+      candidates_.put_back_before(theta_, state_);
+      throw;
     }
-    // No later loss tells whether the very last update was a good one.
-    if (!std::isfinite(judged_)) stop_not_finite("the loss after the last update", judged_);
-    call_back(TrainingStage::end);
     return std::move(history_);
   }
 
@@ -118,11 +125,11 @@ class Training final : private TrainingAccess {
   /// A callback that refuses its own options leaves the model with the state of its earlier training.
   void begin() {
     candidates_.begin(theta_, state_);
-    take_over();
     try {
+      take_over();
       call_back(TrainingStage::begin);
     } catch (...) {
-      state_ = candidates_.before();
+      candidates_.put_back_before(theta_, state_);
       throw;
     }
   }
@@ -147,7 +154,8 @@ class Training final : private TrainingAccess {
     require_source(network, source, source.get_if<Windows>() != nullptr ? "fit: windows" : "fit: samples");
     reprise::validate(options.optimizer);
     reprise::validate(options.loss);
-    if (!(options.validation_split >= 0.0 && options.validation_split < 1.0)) {
+    if (!(is_finite(options.validation_split) && options.validation_split >= 0.0 &&
+          options.validation_split < 1.0)) {
       fail("fit", "validation_split in [0, 1)", {options.validation_split});
     }
     if (options.validation_data) {
@@ -162,7 +170,7 @@ class Training final : private TrainingAccess {
       fail("fit", {source.size(), " sample_weights, one for each sample"}, {options.sample_weights.size()});
     }
     for (const double weight : options.sample_weights) {
-      if (!(std::isfinite(weight) && weight >= 0.0)) fail("fit", "finite sample_weights >= 0", {weight});
+      if (!(is_finite(weight) && weight >= 0.0)) fail("fit", "finite sample_weights >= 0", {weight});
     }
   }
 
@@ -205,11 +213,11 @@ class Training final : private TrainingAccess {
     context.step = static_cast<std::uint32_t>(state_.moments.step);
     const double loss = pass_.loss_and_gradient(theta_.data(), source_, batch, weights_of(batch),
                                                 options_.loss, context, gradient_.data());
-    if (!std::isfinite(loss)) stop_not_finite("the loss", loss);
+    if (!is_finite(loss)) stop_not_finite("the loss", loss);
     clear_frozen(gradient_, trainable_);
     event_.gradient_norm =
         gradient_norm(std::span<const Scalar>(gradient_.data(), static_cast<std::size_t>(gradient_.size())));
-    if (!std::isfinite(event_.gradient_norm)) {
+    if (!is_finite(event_.gradient_norm)) {
       stop_not_finite("the gradient's norm", event_.gradient_norm);
     }
     forget_other_scale();
@@ -233,14 +241,14 @@ class Training final : private TrainingAccess {
   void require_finite_state() {
     const double infinity = std::numeric_limits<double>::infinity();
     if (!all_finite(state_.moments)) stop_not_finite("what the optimizer remembers", infinity);
-    if (!theta_.allFinite()) stop_not_finite("the parameters", infinity);
+    if (!all_finite(theta_)) stop_not_finite("the parameters", infinity);
   }
 
   /// Judges the parameters, which become the candidate where none before were better.
   void end_epoch() {
     require_finite_state();
     judged_ = judged_loss();
-    if (validation_ && !std::isfinite(judged_)) stop_not_finite("the validation loss", judged_);
+    if (validation_ && !is_finite(judged_)) stop_not_finite("the validation loss", judged_);
     ++state_.epochs;
     history_.loss.push_back(event_.loss);
     history_.learning_rate.push_back(learning_rate());
@@ -311,7 +319,7 @@ class Training final : private TrainingAccess {
       if (std::exchange(event_.keep_requested, false)) kept_[i] = theta_;
       if (std::exchange(event_.restore_requested, false) && kept_[i].size() > 0) restore(kept_[i]);
       const double factor = std::exchange(event_.learning_rate_factor, 1.0);
-      if (!(factor >= 0.0 && std::isfinite(factor))) {
+      if (!(factor >= 0.0 && is_finite(factor))) {
         fail("scale_learning_rate", "a finite factor >= 0", {factor});
       }
       state_.learning_rate_scale *= factor;
@@ -342,7 +350,7 @@ class Training final : private TrainingAccess {
            {values.rows(), " x ", values.cols()});
     }
     for (Index i = 0; i < values.size(); ++i) {
-      if (std::isfinite(static_cast<Scalar>(values.data()[i]))) continue;
+      if (is_finite(static_cast<Scalar>(values.data()[i]))) continue;
       fail({"set_parameter: ", tensor.name}, "finite values", "others");
     }
     for (Index i = 0; i < values.size(); ++i) {

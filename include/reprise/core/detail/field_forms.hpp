@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../fields.hpp"
+#include "../finite.hpp"
 #include "../sequences.hpp"
 #include "visit.hpp"
 
@@ -254,7 +255,7 @@ struct FieldForm<OrInfinity<T>> {
 
  private:
   static void write_one(FieldWriter& writer, double value) {
-    value == std::numeric_limits<double>::infinity() ? writer.nothing() : writer.number(value);
+    is_infinite(value) && value > 0.0 ? writer.nothing() : writer.number(value);
   }
   static void write_one(FieldWriter& writer, const std::vector<double>& values) {
     writer.begin_array();

@@ -37,13 +37,13 @@ class Carver {
   Index used_ = 0;
 };
 
-/// Makes `memory` at least so large; what was in it is lost. Where it holds some, asks for pages of 2 MB: a
-/// pass over a large layer goes through thousands of pages of 4 kB, and looking them up takes a twentieth of
-/// its time.
+/// Makes `memory` at least so large; what was in it is lost. Where the system has no more, all stays as it
+/// was. Where it holds some, asks for pages of 2 MB: a pass over a large layer goes through thousands of
+/// pages of 4 kB, and looking them up takes a twentieth of its time.
 template <typename Scalar>
 void grow(Vector<Scalar>& memory, Index size) {
   if (memory.size() >= size) return;
-  memory.resize(size);
+  set_size(memory, size, 1);
 #if defined(MADV_HUGEPAGE)
   constexpr std::size_t page = std::size_t{2} * 1024 * 1024;
   void* first = memory.data();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../../core/error.hpp"
+#include "../../core/finite.hpp"
 #include "../../core/sequences.hpp"
 #include "../../core/series.hpp"
 #include "../series_report.hpp"
@@ -31,7 +32,7 @@ inline FeatureMoments moments_of(const std::vector<double>& values) {
   const auto [least, most] = std::minmax_element(values.begin(), values.end());
   FeatureMoments result{*least, *most, *least, 0.0};
   const double range = result.high - result.low;
-  if (!(range > 0.0) || std::isinf(range)) return result;
+  if (!(is_finite(range) && range > 0.0)) return result;
   const auto n = static_cast<double>(values.size());
   double sum = 0.0;
   for (const double x : values) sum += (x - result.low) / range;
@@ -107,7 +108,7 @@ class AffineScaler {
   AffineScaler() = default;
   AffineScaler(double low, double width, double zero_scale)
       : low_(low), width_(width), zero_scale_(zero_scale) {
-    if (!(zero_scale > 0.0) || std::isinf(zero_scale)) {
+    if (!(is_finite(zero_scale) && zero_scale > 0.0)) {
       fail(Derived::name, "a finite zero_scale > 0", {zero_scale});
     }
   }
@@ -115,18 +116,18 @@ class AffineScaler {
   /// As if a series had been fitted that has these. Names are for messages.
   void set(std::vector<double> offsets, std::vector<double> scales, const char* call, const char* offset_name,
            const char* scale_name) {
-    const auto require_finite = [&](const std::vector<double>& values, const char* what, double above) {
+    const auto require_finite = [&](const std::vector<double>& values, const char* what, bool positive) {
       for (const double value : values) {
-        if (std::isfinite(value) && value > above) continue;
-        fail(place(call), {"finite ", what, above == 0.0 ? " > 0" : ""}, {value});
+        if (is_finite(value) && (!positive || value > 0.0)) continue;
+        fail(place(call), {"finite ", what, positive ? " > 0" : ""}, {value});
       }
     };
     if (offsets.empty() || offsets.size() != scales.size()) {
       fail(place(call), {"as many ", offset_name, " as ", scale_name, ", at least one"},
            {offsets.size(), " and ", scales.size()});
     }
-    require_finite(offsets, offset_name, -std::numeric_limits<double>::infinity());
-    require_finite(scales, scale_name, 0.0);
+    require_finite(offsets, offset_name, false);
+    require_finite(scales, scale_name, true);
     offsets_ = std::move(offsets);
     scales_ = std::move(scales);
     report_ = {};
@@ -142,7 +143,7 @@ class AffineScaler {
   static std::string place(const char* call) { return std::string(Derived::name) + ": " + call; }
 
   static double checked(double value, Index step, Index feature, const char* call) {
-    if (!std::isfinite(value)) {
+    if (!is_finite(value)) {
       fail(place(call), "finite values", {value, " at step ", step, ", feature ", feature});
     }
     return value;
@@ -161,7 +162,7 @@ class AffineScaler {
       for (Index t = 0; t < steps; ++t)
         values[static_cast<std::size_t>(t)] = checked(series(t, f), t, f, "fit");
       const FeatureMoments moments = moments_of(values);
-      if (std::isinf(moments.high - moments.low)) {
+      if (is_infinite(moments.high - moments.low)) {
         fail(place("fit"), "a feature whose range is a number", {"an overflow in feature ", f});
       }
       sorted = values;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "../../core/finite.hpp"
 #include "../../core/sequences.hpp"
 
 namespace reprise {
@@ -16,7 +17,7 @@ template <typename Scalar>
 std::vector<double> autocorrelation(const Matrix<Scalar>& scaled, Index lags) {
   std::vector<double> result(static_cast<std::size_t>(lags) + 1, 0.0);
   const double power = scaled.squaredNorm() / static_cast<double>(scaled.rows());
-  if (!(power > 0.0)) return result;
+  if (is_nan(power) || power <= 0.0) return result;
   for (Index lag = 0; lag <= lags; ++lag) {
     const Index pairs = scaled.rows() - lag;
     const double sum = scaled.topRows(pairs).cwiseProduct(scaled.bottomRows(pairs)).sum();

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../../core/error.hpp"
@@ -25,10 +26,35 @@ namespace detail {
   throw FileError(place + ": expected " + expected + ", got " + got);
 }
 
-/// For reading: looks names up fast, however many a hostile file has.
+/// Looks names up fast, however many a hostile file has.
 using Json = nlohmann::json;
-/// For writing: keeps the order, for those who read the file.
-using OrderedJson = nlohmann::ordered_json;
+
+/// Empties arrays and objects from the inside out. A destructor of nlohmann's asks for memory to do it, and
+/// where there is none the program ends; of an empty value it asks for none.
+inline void clear_json(Json& json) noexcept {
+  if (!json.is_structured()) return;
+  for (Json& part : json) clear_json(part);
+  json.clear();
+}
+/// A value that is emptied so before it goes.
+class OwnedJson {
+ public:
+  OwnedJson() = default;
+  explicit OwnedJson(Json value) : value_(std::move(value)) {}
+  OwnedJson(const OwnedJson&) = delete;
+  OwnedJson& operator=(const OwnedJson&) = delete;
+  ~OwnedJson() { clear_json(value_); }
+
+  /// Takes another value in.
+  void reset(Json value) {
+    clear_json(value_);
+    value_ = std::move(value);
+  }
+  const Json& operator*() const { return value_; }
+
+ private:
+  Json value_;
+};
 
 /// A piece of a file as a message can show it: in ASCII, no longer than a line.
 inline std::string shortened(std::string text) {

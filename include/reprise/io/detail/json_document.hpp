@@ -82,7 +82,7 @@ std::string to_json_text(const T& value) {
   writer.natural(2);
   detail::write_fields(writer, Format::state_of(value));
   writer.end_object();
-  std::string text = writer.result().dump();
+  std::string text = writer.result();
   text.pop_back();
   return text + ",\"checksum\":\"" + detail::checksum_of(text) + "\"}";
 }
@@ -91,8 +91,8 @@ std::string to_json_text(const T& value) {
 template <JsonDocument T>
 T from_json_text(const std::string& text, const std::string& place = "JSON") {
   using Format = detail::JsonFormat<T>;
-  const detail::Json json = detail::parse_json(text, place);
-  detail::JsonFieldReader reader(json, place, detail::no_registry());
+  const detail::OwnedJson json(detail::parse_json(text, place));
+  detail::JsonFieldReader reader(*json, place, detail::no_registry());
   try {
     reader.begin_object();
     detail::read_header(reader, Format::name, text);

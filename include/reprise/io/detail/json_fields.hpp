@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../../core/fields.hpp"
+#include "../../core/finite.hpp"
 #include "../../core/text.hpp"
 #include "json.hpp"
 
@@ -16,7 +17,8 @@ namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
 
-/// Throws `FileError` for numbers that are not finite, which JSON does not have.
+/// Writes the text itself: a tree of nlohmann's would ask for memory in its destructors, and end the program
+/// where there is none. Throws `FileError` for numbers that are not finite, which JSON does not have.
 class JsonFieldWriter : public FieldWriter {
  public:
   explicit JsonFieldWriter(std::string place = "JSON") : place_(std::move(place)) {}
@@ -28,57 +30,66 @@ class JsonFieldWriter : public FieldWriter {
     fail_file(place(), expected, got);
   }
   void number(double value) override {
-    if (!std::isfinite(value)) fail_file(place(), "a finite number", number_text(value));
+    if (!is_finite(value)) fail_file(place(), "a finite number", number_text(value));
     put(value);
   }
   void text(std::string_view value) override { put(std::string(value)); }
   void nothing() override { put(nullptr); }
-  void begin_array() override { begin(OrderedJson::array()); }
-  void end_array() override { end(); }
+  void begin_array() override { begin('['); }
+  void end_array() override { end(']'); }
   void begin_object(std::string_view kind) override {
-    begin(OrderedJson::object());
+    begin('{');
     if (kind.empty()) return;
     member("kind");
     text(kind);
   }
   void member(const char* name) override { open_.back().name = name; }
-  void end_object() override { end(); }
+  void end_object() override { end('}'); }
 
-  const OrderedJson& result() const { return result_; }
+  const std::string& result() const { return text_; }
 
  private:
-  /// An array or object that is not complete, and the name of the member that comes next.
+  /// An array or object that is not complete, how much of it is written or begun, and the name of the member
+  /// that comes next.
   struct Open {
-    OrderedJson json;
-    std::string name;
+    bool is_array;
+    std::size_t count = 0;
+    std::string name{};
   };
 
-  void put(OrderedJson value) {
-    if (open_.empty()) {
-      result_ = std::move(value);
-    } else if (open_.back().json.is_array()) {
-      open_.back().json.push_back(std::move(value));
-    } else {
-      open_.back().json[open_.back().name] = std::move(value);
-    }
+  void put(const Json& scalar) {
+    begin_value();
+    text_ += scalar.dump();
   }
-  void begin(OrderedJson json) { open_.push_back({std::move(json), {}}); }
-  void end() {
-    OrderedJson complete = std::move(open_.back().json);
+  void begin(char bracket) {
+    begin_value();
+    text_ += bracket;
+    open_.push_back({bracket == '['});
+  }
+  void end(char bracket) {
+    text_ += bracket;
     open_.pop_back();
-    put(std::move(complete));
+  }
+  /// What stands before each value.
+  void begin_value() {
+    if (open_.empty()) return;
+    Open& open = open_.back();
+    if (open.count++ > 0) text_ += ',';
+    if (!open.is_array) text_ += Json(open.name).dump() + ':';
   }
 
   std::string place() const {
     std::string place = place_;
     for (const Open& open : open_) {
-      place += open.json.is_array() ? "[" + std::to_string(open.json.size()) + "]" : "." + open.name;
+      // In all but the innermost, the last value is the one that was begun.
+      const std::size_t index = open.count - (&open == &open_.back() ? 0 : 1);
+      place += open.is_array ? "[" + std::to_string(index) + "]" : "." + open.name;
     }
     return place;
   }
 
   std::string place_;
-  OrderedJson result_;
+  std::string text_;
   std::vector<Open> open_;
 };
 
@@ -108,7 +119,7 @@ class JsonFieldReader : public FieldReader {
     return here().get<std::uint64_t>();
   }
   double number() override {
-    if (!here().is_number() || !std::isfinite(here().get<double>())) refuse("a finite number");
+    if (!here().is_number() || !is_finite(here().get<double>())) refuse("a finite number");
     return here().get<double>();
   }
   std::string text() override {
@@ -172,7 +183,7 @@ inline const Registry& no_registry() {
 }
 
 template <typename T>
-OrderedJson to_json(const T& value, const std::string& place = "JSON") {
+std::string to_json(const T& value, const std::string& place = "JSON") {
   JsonFieldWriter writer(place);
   write_value(writer, value);
   return writer.result();

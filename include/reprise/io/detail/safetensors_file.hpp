@@ -96,14 +96,7 @@ class SafetensorsWriter {
   /// Adds the checksum to the metadata and writes the file.
   void save(const std::filesystem::path& path) {
     metadata["checksum"] = checksum();
-    OrderedJson json = {{"__metadata__", metadata}};
-    std::uint64_t offset = 0;
-    for (const Tensor& tensor : tensors_) {
-      const std::uint64_t end = offset + tensor.bytes;
-      json[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
-      offset = end;
-    }
-    std::string header = json.dump();
+    std::string header = header_text();
     header.append((8 - header.size() % 8) % 8, ' ');  // so that the data begin at a multiple of 8
     const std::uint64_t length = header.size();
     if (length > largest_header) {
@@ -125,6 +118,33 @@ class SafetensorsWriter {
     const void* data;
     std::size_t bytes;
   };
+
+  std::string header_text() const {
+    JsonFieldWriter json;
+    json.begin_object({});
+    json.member("__metadata__");
+    json.begin_object({});
+    for (const auto& [name, text] : metadata) {
+      json.member(name.c_str());
+      json.text(text);
+    }
+    json.end_object();
+    std::uint64_t offset = 0;
+    for (const Tensor& tensor : tensors_) {
+      json.member(tensor.name.c_str());
+      json.begin_object({});
+      json.member("dtype");
+      json.text(tensor.dtype);
+      json.member("shape");
+      write_value(json, tensor.shape);
+      json.member("data_offsets");
+      write_value(json, TensorShape{offset, offset + tensor.bytes});
+      json.end_object();
+      offset += tensor.bytes;
+    }
+    json.end_object();
+    return json.result();
+  }
 
   std::string checksum() const {
     Checksum checksum;
@@ -169,7 +189,8 @@ class SafetensorsReader {
     data_bytes_ = size - data_begin_;
     if (header.empty() || header.front() != '{')
       fail_file(place_ + ": header", "a JSON object", "something else");
-    read_header(parse_json(header, place_ + ": header"));
+    const OwnedJson json(parse_json(header, place_ + ": header"));
+    read_header(*json);
     check_layout();
   }
 
@@ -261,8 +282,11 @@ class SafetensorsReader {
       return *found;
     };
     const Json& dtype = member("dtype");
-    if (dtype != "F32" && dtype != "F64") fail_file(place + ": dtype", "F32 or F64", shown(dtype));
-    tensor.is_double = dtype == "F64";
+    const auto* const text = dtype.get_ptr<const std::string*>();  // null where it is none
+    if (text == nullptr || (*text != "F32" && *text != "F64")) {
+      fail_file(place + ": dtype", "F32 or F64", shown(dtype));
+    }
+    tensor.is_double = *text == "F64";
     from_json(member("shape"), place + ": shape", tensor.shape);
     from_json(member("data_offsets"), place + ": data_offsets", offsets);
     if (offsets.size() != 2) fail_file(place + ": data_offsets", "two numbers", shown(offsets));

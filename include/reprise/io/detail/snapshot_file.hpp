@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "../../core/finite.hpp"
 #include "../../core/snapshot.hpp"
 #include "safetensors_file.hpp"
 
@@ -35,7 +36,7 @@ void require_values(const std::string& place, const std::string& prefix, const P
   for (const ParameterInfo& info : table) {
     for (Index i = 0; i < info.size(); ++i) {
       const Scalar value = values[info.offset + i];
-      if (std::isfinite(value) && !(not_negative && value < Scalar(0))) continue;
+      if (is_finite(value) && !(not_negative && value < Scalar(0))) continue;
       fail_file(place + ": tensor " + prefix + info.name,
                 std::string("values that are finite") + (not_negative ? " and >= 0" : "") +
                     (sizeof(Scalar) == sizeof(float) ? " as float" : ""),
@@ -70,7 +71,7 @@ class SnapshotFileWriter : public SnapshotWriter {
     name_ = name;
     return json_.emplace(path_.string() + ": " + name);
   }
-  void end_section() override { file_.metadata[name_] = json_->result().dump(); }
+  void end_section() override { file_.metadata[name_] = json_->result(); }
 
  private:
   template <typename Scalar>
@@ -126,8 +127,8 @@ class SnapshotFileReader : public SnapshotReader {
  protected:
   FieldReader& begin_section(const char* name) override {
     const std::string place = this->place() + ": " + name;
-    json_ = parse_json(file_.metadata(name), place);
-    return fields_.emplace(json_, place, registry_);
+    json_.reset(parse_json(file_.metadata(name), place));
+    return fields_.emplace(*json_, place, registry_);
   }
   void end_section() override { fields_.reset(); }
 
@@ -141,7 +142,7 @@ class SnapshotFileReader : public SnapshotReader {
 
   SafetensorsReader file_;
   const Registry& registry_;
-  Json json_;
+  OwnedJson json_;
   std::optional<JsonFieldReader> fields_;
 };
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "../../core/finite.hpp"
 #include "../../core/sequences.hpp"
 #include "../../core/windows.hpp"
 #include "../window_array.hpp"
@@ -93,13 +94,13 @@ void read_reconstruction(const Input& input, const Reconstruction& reconstructio
 }
 
 inline void require_finite(const SequenceView<double>& block, Index first_window, const char* what) {
-  if (std::all_of(block.data, block.data + block.size(), [](double v) { return std::isfinite(v); })) return;
+  if (std::all_of(block.data, block.data + block.size(), [](double v) { return is_finite(v); })) return;
   // Window by window, so that the place named is the first and does not depend on the size of a block.
   for (Index w = 0; w < block.batch; ++w) {
     for (Index t = 0; t < block.steps; ++t) {
       for (Index f = 0; f < block.features; ++f) {
         const double value = block.step(t)(f, w);
-        if (!std::isfinite(value)) {
+        if (!is_finite(value)) {
           fail("errors", {"finite values in the ", what},
                {value, " at window ", first_window + w, ", step ", t, ", feature ", f});
         }

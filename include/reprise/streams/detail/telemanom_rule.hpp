@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../../core/error.hpp"
+#include "../../core/finite.hpp"
 #include "../../core/index_range.hpp"
 
 namespace reprise {
@@ -29,13 +30,13 @@ class TelemanomRule {
     // In units in which the squares of very large and very small errors are numbers, and not 0.
     const double unit = *high > 1e100 || (*high > 0.0 && *high < 1e-100) ? *high : 1.0;
     const auto [mean, deviation] = moments(errors, unit);
-    if (*low == *high || !(deviation > 0.0)) return *high;
+    if (*low == *high || is_nan(deviation) || deviation <= 0.0) return *high;
     const double highest = *high / unit;
     double best = -1.0;
     double threshold = mean + 12.0 * deviation;
     for (int half_steps = 5; half_steps <= 23; ++half_steps) {
       const double epsilon = mean + 0.5 * half_steps * deviation;
-      if (!(highest > epsilon)) break;
+      if (highest <= epsilon) break;
       const double value = gain(errors, unit, epsilon, mean, deviation);
       // A later z may lie above the same points, and be as good but for rounding.
       if (value >= best * (1.0 - 1e-12) && value > 0.0) {
@@ -103,7 +104,7 @@ class TelemanomRule {
   }
   void find_runs(std::span<const double> errors, double threshold) noexcept {
     for (std::size_t i = 0; i < errors.size(); ++i) {
-      if (!(errors[i] > threshold)) continue;
+      if (errors[i] <= threshold) continue;
       const auto index = static_cast<Index>(i);
       if (runs_.empty() || runs_.back().range.end != index) runs_.push_back({{index, index}, errors[i]});
       ++runs_.back().range.end;
@@ -119,7 +120,7 @@ class TelemanomRule {
     });
     double unflagged = 0.0;
     for (const double e : errors) {
-      if (!(e > threshold)) unflagged = std::max(unflagged, e);
+      if (e <= threshold) unflagged = std::max(unflagged, e);
     }
     std::size_t kept = 0;
     for (std::size_t i = 0; i < runs_.size(); ++i) {
@@ -133,7 +134,8 @@ class TelemanomRule {
 };
 
 inline void require_pruning(double pruning) {
-  if (!(pruning >= 0.0 && pruning < 1.0)) fail("telemanom", "pruning in [0, 1)", {pruning});
+  if (!(is_finite(pruning) && pruning >= 0.0 && pruning < 1.0))
+    fail("telemanom", "pruning in [0, 1)", {pruning});
 }
 
 }  // namespace detail

@@ -6,6 +6,7 @@
 #include <limits>
 #include <span>
 
+#include "../../core/finite.hpp"
 #include "../../thresholds/generalized_pareto.hpp"
 
 namespace reprise {
@@ -24,14 +25,14 @@ class TruncatedFit {
   GeneralizedPareto operator()(const GeneralizedPareto& start) const noexcept {
     GeneralizedPareto best = start;
     Sums at = sums(best);
-    if (!std::isfinite(at.likelihood)) return start;
+    if (at.likelihood == never) return start;
     for (int iteration = 0; iteration < 40; ++iteration) {
       // The ridge keeps a flat direction from taking a step without end.
       const double a = at.shape_shape * (1.0 + 1e-9);
       const double b = at.shape_scale;
       const double c = at.scale_scale * (1.0 + 1e-9);
       const double determinant = a * c - b * b;
-      if (!(determinant > 0.0)) break;
+      if (!(is_finite(determinant) && determinant > 0.0)) break;
       const double shape_step = (c * at.shape - b * at.scale) / determinant;
       const double scale_step = (a * at.scale - b * at.shape) / determinant;
       const double expected_gain = 0.5 * (at.shape * shape_step + at.scale * scale_step);
@@ -53,6 +54,9 @@ class TruncatedFit {
   }
 
  private:
+  /// The log-likelihood of what cannot be.
+  static constexpr double never = std::numeric_limits<double>::lowest();
+
   struct Sums {
     double likelihood = 0.0;
     double shape = 0.0;
@@ -76,11 +80,10 @@ class TruncatedFit {
     return {value, -(value - w) / shape, w};
   }
   Sums sums(const GeneralizedPareto& p) const noexcept {
-    constexpr double never = -std::numeric_limits<double>::infinity();
     Sums result;
     // Below shape -1 the likelihood grows without end towards a tail that ends at the largest excess.
-    if (!(p.scale > 0.0) || std::isinf(p.scale) || !(p.shape > -1.0 && p.shape < 10.0) ||
-        !(1.0 + p.shape * largest_ / p.scale > 1e-9)) {
+    if (!(is_finite(p.scale) && is_finite(p.shape) && p.scale > 0.0 && p.shape > -1.0 && p.shape < 10.0 &&
+          1.0 + p.shape * largest_ / p.scale > 1e-9)) {
       result.likelihood = never;
       return result;
     }
@@ -91,7 +94,7 @@ class TruncatedFit {
       double by_shape = -y.value - (1.0 + p.shape) * y.by_shape;
       double by_scale = -1.0 + (1.0 + p.shape) * y.by_scale;
       const double limit = limits_[i] / p.scale;
-      if (std::isfinite(limit) && p.shape * limit > -1.0) {
+      if (is_finite(limit) && p.shape * limit > -1.0) {
         const Exponent c = exponent(limit, p.shape);
         const double odds = 1.0 / std::expm1(c.value);  // S / (1 - S)
         likelihood += std::log1p(odds);                 // -log(1 - S)
@@ -105,7 +108,7 @@ class TruncatedFit {
       result.shape_scale += by_shape * by_scale;
       result.scale_scale += by_scale * by_scale;
     }
-    if (std::isnan(result.likelihood)) result.likelihood = never;
+    if (!is_finite(result.likelihood)) result.likelihood = never;
     return result;
   }
 

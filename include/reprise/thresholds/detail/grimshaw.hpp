@@ -5,6 +5,7 @@
 #include <span>
 
 #include "../../core/detail/eigen.hpp"
+#include "../../core/finite.hpp"
 #include "../../core/sequences.hpp"
 #include "../generalized_pareto.hpp"
 
@@ -48,7 +49,7 @@ inline GeneralizedPareto fit_scaled_excesses(const ExcessArray& y, double unit) 
     // False position, the end that stays halved (Illinois); within a factor of two it needs about 8 steps.
     for (int i = 0; i < 60; ++i) {
       const double x = (a.x * b.residual - b.x * a.residual) / (b.residual - a.residual);
-      const GrimshawPoint middle = grimshaw(y, std::isfinite(x) ? x : 0.5 * (a.x + b.x));
+      const GrimshawPoint middle = grimshaw(y, is_finite(x) ? x : 0.5 * (a.x + b.x));
       if (middle.residual == 0.0 || std::abs(b.x - middle.x) <= 1e-14 * std::abs(middle.x)) return middle;
       if ((middle.residual < 0.0) == (b.residual < 0.0)) {
         a.residual *= 0.5;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "../../core/finite.hpp"
 #include "../fit.hpp"
 
 // What a fit goes back to when a loss or a gradient stops being finite. Most often the parameters of the last
@@ -39,9 +40,9 @@ inline std::vector<Index> judging_samples(Index trained, const std::vector<doubl
 /// Whether all that an optimizer remembers is finite.
 template <typename Scalar>
 bool all_finite(const OptimizerState<Scalar>& state) {
-  return state.first.allFinite() && state.second.allFinite() && state.velocity.allFinite() &&
+  return all_finite(state.first) && all_finite(state.second) && all_finite(state.velocity) &&
          std::all_of(state.custom.begin(), state.custom.end(),
-                     [](const Vector<Scalar>& moment) { return moment.allFinite(); });
+                     [](const Vector<Scalar>& moment) { return all_finite(moment); });
 }
 
 /// The states that a fit may go back to: that before it, and that at the end of its best epoch. Each is
@@ -51,11 +52,15 @@ template <typename Scalar>
 class Candidates {
  public:
   void begin(const Vector<Scalar>& theta, const TrainingState<Scalar>& state) { before_ = {theta, state}; }
-  const TrainingState<Scalar>& before() const { return before_.state; }
+  /// Puts the state before the fit back without taking memory, of which there was not enough.
+  void put_back_before(Vector<Scalar>& theta, TrainingState<Scalar>& state) noexcept {
+    theta = before_.theta;  // of the same size
+    state = std::move(before_.state);
+  }
 
   /// The end of an epoch, which is kept where none before was better.
   void offer(const Vector<Scalar>& theta, const TrainingState<Scalar>& state, double loss) {
-    if (!(std::isfinite(loss) && loss < best_.loss)) return;
+    if (!(is_finite(loss) && loss < best_.loss)) return;
     best_.theta = theta;
     best_.state = state;
     best_.loss = loss;
@@ -65,11 +70,11 @@ class Candidates {
   template <typename Judge>
   bool put_back(Vector<Scalar>& theta, TrainingState<Scalar>& state, const Judge& judge) {
     theta = before_.theta;
-    state = before_.state;
+    state = TrainingState<Scalar>(before_.state);
     before_.loss = judge();
-    if (!std::isfinite(best_.loss) || best_.loss >= before_.loss) return false;
+    if (!is_finite(best_.loss) || (is_finite(before_.loss) && best_.loss >= before_.loss)) return false;
     theta = best_.theta;
-    state = best_.state;
+    state = TrainingState<Scalar>(best_.state);
     return true;
   }
   /// Puts weights back that a callback kept, unless they are worse than those before the fit: they may be
@@ -79,7 +84,7 @@ class Candidates {
     const Vector<Scalar> chosen = theta;
     theta = kept;
     const double loss = judge();
-    if (!(std::isfinite(loss) && loss <= before_.loss)) theta = chosen;
+    if (!(is_finite(loss) && !is_nan(before_.loss) && loss <= before_.loss)) theta = chosen;
   }
 
  private:
