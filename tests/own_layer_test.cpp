@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -162,7 +163,7 @@ TEST_CASE("sequential: names, widths and buffers that cannot be are refused, and
   CHECK(contains(refused("more", Scale<double>(3)), "Scale: expected 3 features, got 2"));
 
   const Vector<double> theta = Vector<double>::Zero(network.parameters().size());
-  reprise::SequentialTape<double> tape, copy;
+  reprise::SequentialTape<double> tape, moved;
   reprise::SequentialScratch<double> scratch, small;
   const auto forward = [&](auto& with_tape, auto& with_scratch) {
     return error_of([&] { network.forward(theta.data(), with_tape, with_scratch, {}); });
@@ -174,8 +175,13 @@ TEST_CASE("sequential: names, widths and buffers that cannot be are refused, and
   network.prepare(tape, 8);
   tape.input.matrix().setZero();
   CHECK(forward(tape, scratch) == error_of([] {}));
-  copy = tape;
-  CHECK(contains(forward(copy, scratch), "and is no copy"));
+  CHECK_FALSE(std::is_copy_constructible_v<reprise::SequentialTape<double>>);
+  CHECK_FALSE(std::is_copy_assignable_v<reprise::SequentialTape<double>>);
+  moved = std::move(tape);
+  CHECK(forward(moved, scratch) == error_of([] {}));
+  CHECK(
+      contains(forward(tape, scratch), "Sequential: tape: expected one that was prepared for this network"));
+  tape = std::move(moved);
   CHECK(contains(forward(tape, small), "prepared for a batch of 8 samples"));
   Sequential<double> other({.steps = 5, .features = 2});
   other.add("dense", reprise::Dense<double>(2, {.units = 2}));

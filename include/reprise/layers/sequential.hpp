@@ -332,7 +332,7 @@ class Sequential {
                    entries_.back().layer.name());
     }
   }
-  /// A copy of a tape still points into the memory of the first.
+  /// What a tape was moved to has its memory.
   bool is_prepared(const SequentialTape<Scalar>& tape) const {
     return tape.chain == chain_ && tape.memory.size() > 0 && tape.input.data == tape.memory.data();
   }
@@ -340,7 +340,7 @@ class Sequential {
   Scratch checked_scratch(const SequentialTape<Scalar>& tape, SequentialScratch<Scalar>& scratch) const {
     require_whole();
     if (!is_prepared(tape)) {
-      detail::fail("Sequential: tape", "one that was prepared for this network, and is no copy", "another");
+      detail::fail("Sequential: tape", "one that was prepared for this network", "another");
     }
     const ScratchPlan& plan = tape.scratch;
     if (scratch.memory.size() < plan.size) {

@@ -29,9 +29,13 @@ inline std::uint64_t next_chain() {
 }  // namespace detail
 
 /// What one forward and backward pass of a `Sequential` over one shard of a batch keeps. Reused: memory only
-/// grows.
+/// grows. It cannot be copied: its views would point into the memory of the first.
 template <typename Scalar>
 struct SequentialTape {
+  SequentialTape() = default;
+  SequentialTape(SequentialTape&&) noexcept = default;
+  SequentialTape& operator=(SequentialTape&&) noexcept = default;
+
   SequenceView<Scalar> input;
   /// One for each layer.
   std::vector<SequenceView<Scalar>> outputs;
