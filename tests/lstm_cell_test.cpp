@@ -157,7 +157,7 @@ TEST_CASE("a cell steps in blocks of larger matrices, and writes nothing beside 
   }
   CHECK(relative_difference(all_h.block(2, 1, 3, 4), h) <= 1e-6);
   CHECK(relative_difference(all_c.block(4, 1, 3, 4), c) <= 1e-6);
-  CHECK(h.cwiseAbs().minCoeff() > 1e-3F);
+  CHECK(test::smallest(h.cwiseAbs()) > 1e-3);
   for (Matrix<float>* const all : {&all_h, &all_c, &all_gates}) {
     const Index from = all == &all_h ? 2 : all == &all_c ? 4 : 0, rows = all == &all_gates ? 12 : 3;
     all->middleRows(from, rows).middleCols(all == &all_gates ? 0 : 1, 4).setConstant(77);

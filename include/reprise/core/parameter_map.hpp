@@ -1,7 +1,6 @@
 #pragma once
 
-#include <Eigen/Core>
-
+#include "detail/eigen.hpp"
 #include "error.hpp"
 #include "sequences.hpp"
 
