@@ -119,8 +119,9 @@ std::shared_ptr<LayerRun> layer_run(const Words& words, int threads) {
   // As `BatchPass` would choose for a network of this one layer.
   reprise::Sequential<float> network({.steps = number(words, 3), .features = inputs});
   network.add("lstm", reprise::Lstm<float>(inputs, {.units = units}));
-  const Index width =
-      words.size() > 6 && words[5] == "width" ? number(words, 6) : reprise::detail::shard_width_of(network, batch);
+  const Index width = words.size() > 6 && words[5] == "width"
+                          ? number(words, 6)
+                          : reprise::detail::shard_width_of(network, batch);
   return std::make_shared<LayerRun>(number(words, 1), number(words, 2), number(words, 3), batch, width,
                                     threads);
 }
