@@ -21,7 +21,7 @@ using test::contains;
 using test::error_of;
 
 TEST_CASE(
-    "block calibration: of a block its largest score counts; what fills none is left out at the start") {
+    "block calibration: of a block its largest score counts, and what fills none is left out at the start") {
   const BlockCalibration calibration(std::vector<double>{100, 1, 2, 9, 8, 3, 7, 3, 0}, 2);
   CHECK(calibration.blocks() == 4);
   CHECK(calibration.largest() == std::vector<double>{9, 7, 3, 2});

@@ -348,6 +348,7 @@ TEST_CASE("sequential: what reads its own output runs to the end, from states th
   CHECK(contains(error_of([&] { network.infer(theta.data(), x.view(), y.view(), 0, 4, scratch); }),
                  "a state for decoder"));
   network.carry_state(0, 2);
-  CHECK(contains(error_of([&] { network.infer(theta.data(), x.view(), y.view(), 0, 3, scratch); }),
+  Sequences<double> hidden({.samples = 4, .steps = 5, .features = 3});
+  CHECK(contains(error_of([&] { network.infer(theta.data(), x.view(), hidden.view(), 0, 3, scratch); }),
                  "all layers behind previous"));
 }

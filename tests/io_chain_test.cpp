@@ -191,7 +191,7 @@ TEST_CASE_TEMPLATE("chain: with own layer and optimizer it is saved, loaded, and
   }
 }
 
-TEST_CASE("chain: an own loss is known by the registry; without it only evaluate has to be told one") {
+TEST_CASE("chain: an own loss is known by the registry, and without it only evaluate has to be told one") {
   const Directory directory;
   Chain<double> chain = some_chain<double>();
   const FitOptions options{.epochs = 2, .batch_size = 8, .loss = Distance{.power = 3}};

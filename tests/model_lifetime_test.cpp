@@ -164,7 +164,7 @@ TEST_CASE("a model that was moved from refuses, and can be assigned to") {
   CHECK(error_of([&] { forecaster.summary(); }) == of_forecaster);
 }
 
-TEST_CASE("sequences that were moved from are empty; windows, sources and layers stay what they were") {
+TEST_CASE("sequences that were moved from are empty, while windows, sources and layers stay what they were") {
   Sequences<float> batch({.samples = 3, .steps = 2, .features = 4});
   Sequences<float> taken = std::move(batch);
   CHECK(taken.batch() == 3);

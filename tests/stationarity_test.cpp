@@ -65,7 +65,7 @@ TEST_CASE("stationarity: level and spread, each of its feature") {
   CHECK_FALSE(contains(text.str(), "feature 0"));
 }
 
-TEST_CASE("stationarity: a constant series is; too short a one is refused") {
+TEST_CASE("stationarity: a constant series is, and too short a one is refused") {
   CHECK(check(Matrix<double>::Constant(100, 2, 5.0)).is_stationary());
   CHECK(contains(error_of([] { check_stationarity(Matrix<double>::Zero(23, 1)); }),
                  "at least 24 time steps, got 23"));
