@@ -78,6 +78,12 @@ TEST_CASE("errors: windows, sequences and another library's arrays give the same
   CHECK(mean_squared_errors(windows, window_array(y_array, shape)) == expected);
   const std::vector<float> too_few(11);
   CHECK_THROWS_AS(window_array(too_few, shape), Error);
+  // Sizes whose product is 0 modulo 2^64.
+  CHECK_THROWS_WITH_AS(
+      window_array(too_few, SequenceShape{.steps = Index{1} << 32, .features = Index{1} << 32}),
+      "window array: expected a window whose values an index can count, got 4294967296 steps x 4294967296 "
+      "features",
+      Error);
 }
 
 TEST_CASE("errors: more windows than are read at a time") {

@@ -245,4 +245,11 @@ TEST_CASE("point scores: wrong use") {
   CHECK_THROWS_AS(WindowGrid({.windows = 3, .length = 4, .stride = 2, .points = 6}), Error);
   CHECK_NOTHROW(WindowGrid({.windows = 3, .length = 4, .stride = 2, .points = 7}));
   CHECK_THROWS_AS(WindowGrid({.windows = 0, .length = 4}), Error);
+  // The product does not fit; the product does, and with the length it does not.
+  constexpr Index large = Index{1} << 62;
+  CHECK_THROWS_WITH_AS(WindowGrid({.windows = large, .length = 4, .stride = 4}),
+                       "point scores: expected windows whose points an index can count, got "
+                       "4611686018427387904 windows with stride 4",
+                       Error);
+  CHECK_THROWS_AS(WindowGrid({.windows = 2, .length = large, .stride = large}), Error);
 }

@@ -79,6 +79,22 @@ struct SequenceShape {
   return detail::Text{shape.steps, " steps x ", shape.features, " features"}.string();
 }
 
+namespace detail {
+
+/// Refuses negative sizes, and more values than an index can count.
+[[gnu::noinline]] inline void require_countable(const BatchShape& sizes) {
+  Index columns = 0, values = 0;
+  if (sizes.samples >= 0 && sizes.steps >= 0 && sizes.features >= 0 &&
+      !__builtin_mul_overflow(sizes.samples, sizes.steps, &columns) &&
+      !__builtin_mul_overflow(columns, sizes.features, &values)) {
+    return;
+  }
+  fail("sequences", "sizes >= 0 whose product an index can hold",
+       {sizes.samples, " samples x ", sizes.steps, " steps x ", sizes.features, " features"});
+}
+
+}  // namespace detail
+
 /// A batch of sequences that somebody else owns, time-major: a features x (batch * steps) column-major matrix
 /// with the step slowest, so that one step of the whole batch is one contiguous block. `Scalar` is const for
 /// reading.
@@ -150,8 +166,10 @@ class Sequences {
 
   /// Keeps the values when the sizes stay the same; else all values are zero. Keeps its memory when the
   /// number of values stays the same. Where there is no memory for another number, all stays as it was.
+  /// Throws `Error` on negative sizes, and on more values than an index can count.
   void resize(const BatchShape& sizes) {
-    if (sizes == this->sizes()) return;
+    detail::require_countable(sizes);
+    if (sizes == this->sizes() && is_whole()) return;
     detail::set_size(values_, sizes.features, sizes.samples * sizes.steps);
     values_.setZero();
     batch_ = sizes.samples;
@@ -172,14 +190,25 @@ class Sequences {
     return values_(feature, column(sample, step));
   }
 
-  /// features x (batch * steps), step slowest.
+  /// features x (batch * steps), step slowest. Whoever writes them must not change their number: there is no
+  /// view of sequences with another, and `resize` gives them their own again.
   Matrix<Scalar>& values() & { return values_; }
   const Matrix<Scalar>& values() const& { return values_; }
-  Matrix<Scalar> values() && { return std::move(values_); }
+  Matrix<Scalar> values() && {
+    Sequences taken(std::move(*this));
+    return std::move(taken.values_);
+  }
 
-  /// Valid as long as the sequences live and keep their sizes; there is none of a temporary.
-  SequenceView<Scalar> view() & { return {values_.data(), sizes()}; }
-  SequenceView<const Scalar> view() const& { return {values_.data(), sizes()}; }
+  /// Valid as long as the sequences live and keep their sizes; there is none of a temporary. Throws `Error`
+  /// when `values()` was given another number of columns.
+  SequenceView<Scalar> view() & {
+    require_whole();
+    return {values_.data(), sizes()};
+  }
+  SequenceView<const Scalar> view() const& {
+    require_whole();
+    return {values_.data(), sizes()};
+  }
   void view() const&& = delete;
 
  private:
@@ -187,6 +216,13 @@ class Sequences {
     values_.swap(other.values_);
     std::swap(batch_, other.batch_);
     std::swap(steps_, other.steps_);
+  }
+  /// Whether the values are as many as the sizes say.
+  bool is_whole() const { return values_.cols() == batch_ * steps_; }
+  void require_whole() const {
+    if (is_whole()) return;
+    detail::fail("sequences: values", {batch_ * steps_, " columns, one for each sample and step"},
+                 {values_.cols()});
   }
   Index column(Index sample, Index step) const {
     eigen_assert(sample >= 0 && sample < batch_ && step >= 0 && step < steps_);

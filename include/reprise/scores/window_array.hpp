@@ -15,11 +15,15 @@ inline namespace REPRISE_ABI {
 template <std::floating_point Scalar>
 class WindowArray {
  public:
-  /// Throws when the number of values is not a multiple of the window's size.
+  /// Throws when the window's sizes are not positive, or the number of values is not a multiple of theirs.
   WindowArray(std::span<const Scalar> values, const SequenceShape& window) : values_(values), shape_(window) {
     detail::require_positive(window.steps, "window array", "steps");
     detail::require_positive(window.features, "window array", "number of features");
-    if (static_cast<Index>(values.size()) % (window.steps * window.features) != 0) {
+    Index of_one = 0;
+    if (__builtin_mul_overflow(window.steps, window.features, &of_one)) {
+      detail::fail("window array", "a window whose values an index can count", to_string(window));
+    }
+    if (static_cast<Index>(values.size()) % of_one != 0) {
       detail::fail("window array", {"a multiple of ", to_string(window), " values"}, {values.size()});
     }
   }

@@ -38,7 +38,11 @@ struct WindowGrid {
       detail::fail("point scores", {"windows that leave no point out: stride <= length ", length},
                    {"stride ", stride});
     }
-    const Index most = (windows - 1) * stride + length;
+    Index most = 0;
+    if (__builtin_mul_overflow(windows - 1, stride, &most) || __builtin_add_overflow(most, length, &most)) {
+      detail::fail("point scores", "windows whose points an index can count",
+                   {windows, " windows with stride ", stride});
+    }
     if (points == 0) points = most;
     const Index least = windows == 1 ? most : most - stride + 1;
     if (points < least || points > most) {

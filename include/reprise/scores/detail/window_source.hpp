@@ -43,7 +43,7 @@ inline void read_windows(const Windows& windows, Index first, SequenceView<doubl
 template <typename Scalar>
 void read_windows(const Sequences<Scalar>& sequences, Index first, SequenceView<double> to) {
   for (Index t = 0; t < to.steps; ++t) {
-    const Scalar* from = sequences.values().data() + (t * sequences.batch() + first) * to.features;
+    const Scalar* from = sequences.view().data + (t * sequences.batch() + first) * to.features;
     std::transform(from, from + to.step_size(), to.step_data(t),
                    [](Scalar v) { return static_cast<double>(v); });
   }
