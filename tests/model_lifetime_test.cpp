@@ -96,6 +96,21 @@ TEST_CASE("a callback may put parameters of the same names and sizes into the mo
   CHECK(model.training_state().epochs == 0);
 }
 
+TEST_CASE("a model of the same sizes that a callback assigns is trained on with the optimizer of the fit") {
+  const Windows windows = test::wave_windows(70, 4);
+  const Autoencoder<float> start(test::small_model(4));
+  Autoencoder<float> trained = start;
+  trained.fit(windows, {.epochs = 3, .optimizer = reprise::Sgd{}});
+  for (const auto& other : {start, trained}) {
+    Autoencoder<float> written = start, assigned = start;
+    written.fit(windows, two_epochs(after_first_batch([&] { written.set_weights(other.weights()); })));
+    assigned.fit(windows, two_epochs(after_first_batch([&] { assigned = other; })));
+    CHECK(assigned.weights() == written.weights());
+    CHECK(assigned.training_state().optimizer == reprise::Optimizer(reprise::Adam{}));
+    CHECK(assigned.training_state().epochs == 2);
+  }
+}
+
 TEST_CASE("a trainer refuses parameters that a callback resizes, and keeps the network that it began with") {
   const Windows windows = test::wave_windows(70, 4);
   const auto network_of = [](Index units) {
@@ -153,6 +168,9 @@ TEST_CASE("a model that was moved from refuses, and can be assigned to") {
   CHECK(error_of([&] { model.network(); }) == message);
   CHECK(error_of([&] { model.code_size(); }) == message);
   CHECK(error_of([&] { model.training_state(); }) == message);
+  CHECK(error_of([&] { model.options(); }) == message);
+  CHECK(error_of([&] { model.steps(); }) == message);
+  CHECK(error_of([&] { model.features(); }) == message);
   CHECK(error_of([&] { Autoencoder<float> another(model); }) == message);
   model = copy;
   CHECK(model.reconstruct(windows).values() == taken.reconstruct(windows).values());
@@ -162,6 +180,27 @@ TEST_CASE("a model that was moved from refuses, and can be assigned to") {
   const std::string of_forecaster = "Forecaster: expected a model, got one that was moved from";
   CHECK(error_of([&] { forecaster.predict(windows); }) == of_forecaster);
   CHECK(error_of([&] { forecaster.summary(); }) == of_forecaster);
+  CHECK(error_of([&] { forecaster.options(); }) == of_forecaster);
+  CHECK(error_of([&] { forecaster.steps(); }) == of_forecaster);
+  CHECK(error_of([&] { forecaster.horizon(); }) == of_forecaster);
+}
+
+TEST_CASE("a model whose parameters or network were taken refuses, and can be assigned to") {
+  const Windows windows = test::wave_windows(5, 4);
+  const Autoencoder<float> start(test::small_model(4));
+  const std::string message = "Autoencoder: expected a model, got one that was moved from";
+  Autoencoder<float> model = start;
+  const Vector<float> weights = std::move(model).weights();
+  CHECK(weights == start.weights());
+  CHECK(error_of([&] { model.reconstruct(windows); }) == message);
+  CHECK(error_of([&] { model.weights(); }) == message);
+  model = start;
+  const reprise::Sequential<float> network = std::move(model).network();
+  CHECK(network.parameters() == start.parameters());
+  CHECK(error_of([&] { model.fit(windows); }) == message);
+  CHECK(error_of([&] { std::move(model).network(); }) == message);
+  model = start;
+  CHECK(model.reconstruct(windows).values() == start.reconstruct(windows).values());
 }
 
 TEST_CASE("sequences that were moved from are empty, while windows, sources and layers stay what they were") {

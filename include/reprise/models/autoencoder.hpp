@@ -115,9 +115,12 @@ class Autoencoder : public ChainModel<Scalar_> {
   Autoencoder& operator=(Autoencoder&&) noexcept = default;
   ~Autoencoder() = default;
 
-  const AutoencoderOptions& options() const { return options_; }
-  Index steps() const { return options_.steps; }
-  Index features() const { return options_.features; }
+  const AutoencoderOptions& options() const {
+    theta();  // refuses a model that was moved from
+    return options_;
+  }
+  Index steps() const { return options().steps; }
+  Index features() const { return options().features; }
   /// Size of the code.
   Index code_size() const { return this->network().entries()[encoder_size() - 1].output.features; }
 

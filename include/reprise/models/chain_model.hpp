@@ -27,7 +27,7 @@ class ChainModel {
   const ParameterTable& parameters() const { return parts().network.parameters(); }
   /// All parameters, in the order of the table.
   const Vector<Scalar>& weights() const& { return parts().weights; }
-  Vector<Scalar> weights() && { return std::move(parts().weights); }
+  Vector<Scalar> weights() && { return std::move(take_parts()->weights); }
   /// The same to be written where they stand.
   ParameterMap<Vector<Scalar>> writable_weights() & { return {parts().weights.data(), parameters().size()}; }
   /// Throws `Error` where there are not as many values as parameters.
@@ -52,7 +52,7 @@ class ChainModel {
 
   /// The layers as a chain, for those who write their own training loop.
   const Sequential<Scalar>& network() const& { return parts().network; }
-  Sequential<Scalar> network() && { return std::move(parts().network); }
+  Sequential<Scalar> network() && { return std::move(take_parts()->network); }
 
  protected:
   /// `kind`: the model's name in messages.
@@ -69,13 +69,14 @@ class ChainModel {
   ChainModel(const ChainModel& other) : kind_(other.kind_), parts_(std::make_shared<Parts>(other.parts())) {}
   ChainModel(ChainModel&&) noexcept = default;
   /// Parameters of the same names and sizes are replaced where they stand, so that a callback may put others
-  /// into the model that is trained.
+  /// into the model that is trained. The training then goes on from them, with its own optimizer and
+  /// counters.
   ChainModel& operator=(const ChainModel& other) {
     auto copy = std::make_shared<Parts>(other.parts());
     if (parts_ != nullptr && parts_->network.parameters() == copy->network.parameters()) {
       parts_->network = std::move(copy->network);
       parts_->weights = copy->weights;  // as many, so nothing is allocated
-      parts_->training = std::move(copy->training);
+      if (!is_trained()) parts_->training = std::move(copy->training);
     } else {
       parts_ = std::move(copy);
     }
@@ -156,6 +157,13 @@ class ChainModel {
   const Parts& parts() const {
     if (parts_ == nullptr) detail::fail(kind_, "a model", "one that was moved from");
     return *parts_;
+  }
+  /// Whether a training holds the parts too.
+  bool is_trained() const { return parts_.use_count() > 1; }
+  /// The model is then one that was moved from.
+  std::shared_ptr<Parts> take_parts() {
+    parts();
+    return std::exchange(parts_, nullptr);
   }
   static void require_weights(const char* kind, const Sequential<Scalar>& network, Index got) {
     const Index expected = network.parameters().size();

@@ -78,9 +78,12 @@ class Forecaster : public ChainModel<Scalar_> {
   Forecaster& operator=(Forecaster&&) noexcept = default;
   ~Forecaster() = default;
 
-  const ForecasterOptions& options() const { return options_; }
-  Index steps() const { return options_.steps; }
-  Index horizon() const { return options_.horizon; }
+  const ForecasterOptions& options() const {
+    this->theta();  // refuses a model that was moved from
+    return options_;
+  }
+  Index steps() const { return options().steps; }
+  Index horizon() const { return options().horizon; }
 
   /// Trains to predict the source's targets, such as what follows `Windows` of the same horizon. A second fit
   /// with the same optimizer goes on where the first ended: fit(10) then fit(20) equals fit(30) bit for bit.
