@@ -147,3 +147,13 @@ TEST_CASE("frozen: unknown prefixes are refused by those known, and so is freezi
   CHECK(message({"encoder", "decoder", "output"}) ==
         "fit: frozen: expected some parameters that are not, got all of them");
 }
+
+TEST_CASE("frozen: a prefix that another one ends with is named once") {
+  reprise::ParameterTable table;
+  for (const char* const name :
+       {"prelstm.kernel", "lstm.kernel", "lstm.bias", "lstm.cell.kernel", "pre.lstm"}) {
+    table.add(name, 1, 1, false);
+  }
+  CHECK(reprise::detail::known_prefixes(table) == "prelstm, lstm, lstm.cell, pre");
+  CHECK(reprise::detail::known_prefixes({}) == "");
+}

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <filesystem>
-#include <limits>
+#include <optional>
 #include <string>
 
 #include "../training/callbacks.hpp"
@@ -45,18 +45,19 @@ struct ModelCheckpoint {
     if (event.stage == TrainingStage::begin) {
       if (path.empty()) detail::fail("ModelCheckpoint", "a path", "none");
       detail::require_positive(every, "ModelCheckpoint", "every");
-      best_ = std::numeric_limits<double>::infinity();
+      best_.reset();
     }
     if (event.stage != TrainingStage::epoch_end || event.epoch % every != 0) return;
     const double loss = monitor == Monitor::loss ? event.loss : event.validation_loss.value_or(event.loss);
-    if (save_best_only && loss >= best_) return;
+    if (save_best_only && best_ && loss >= *best_) return;
     best_ = loss;
     detail::SnapshotFileWriter writer(path_of(event.epoch), {.optimizer_state = save_optimizer_state});
     event.write_snapshot(writer);
     writer.save();
   }
 
-  double best_ = std::numeric_limits<double>::max();
+  /// The lowest loss of this fit; none before its first.
+  std::optional<double> best_{};
 
   std::filesystem::path path_of(Index epoch) const {
     std::string result = path;

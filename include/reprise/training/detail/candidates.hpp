@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "../../core/finite.hpp"
@@ -60,10 +59,11 @@ class Candidates {
 
   /// The end of an epoch, which is kept where none before was better.
   void offer(const Vector<Scalar>& theta, const TrainingState<Scalar>& state, double loss) {
-    if (!(is_finite(loss) && loss < best_.loss)) return;
+    if (!is_finite(loss) || (best_.is_judged && loss >= best_.loss)) return;
     best_.theta = theta;
     best_.state = state;
     best_.loss = loss;
+    best_.is_judged = true;
   }
   /// Puts the state with the lowest finite loss back; true where it is an epoch's end. The state before the
   /// fit stays where no other is left, whatever its loss.
@@ -72,7 +72,7 @@ class Candidates {
     theta = before_.theta;
     state = TrainingState<Scalar>(before_.state);
     before_.loss = judge();
-    if (!is_finite(best_.loss) || (is_finite(before_.loss) && best_.loss >= before_.loss)) return false;
+    if (!best_.is_judged || (is_finite(before_.loss) && best_.loss >= before_.loss)) return false;
     theta = best_.theta;
     state = TrainingState<Scalar>(best_.state);
     return true;
@@ -91,7 +91,8 @@ class Candidates {
   struct Candidate {
     Vector<Scalar> theta{};
     TrainingState<Scalar> state{};
-    double loss = std::numeric_limits<double>::infinity();
+    double loss = 0.0;
+    bool is_judged = false;
   };
   Candidate before_;  // its loss is known only once it was asked for
   Candidate best_;

@@ -20,17 +20,15 @@ inline bool is_prefix(const std::string& prefix, const std::string& name) {
 
 /// All prefixes that name something, as a message lists them. Those of one layer stand side by side.
 inline std::string known_prefixes(const ParameterTable& table) {
-  std::string known;
+  std::string known = ", ";
   for (const ParameterInfo& tensor : table) {
     for (std::size_t dot = tensor.name.find('.'); dot != std::string::npos;
          dot = tensor.name.find('.', dot + 1)) {
       const std::string prefix = tensor.name.substr(0, dot) + ", ";
-      const std::size_t found = known.find(prefix);
-      if (found == 0 || (found != std::string::npos && known[found - 1] == ' ')) continue;
-      known += prefix;
+      if (known.find(", " + prefix) == std::string::npos) known += prefix;
     }
   }
-  return known.substr(0, known.size() < 2 ? 0 : known.size() - 2);
+  return known.size() < 4 ? "" : known.substr(2, known.size() - 4);
 }
 
 /// The parameters that none of the prefixes names, in ascending ranges; empty, which stands for all, where
