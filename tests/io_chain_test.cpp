@@ -210,6 +210,12 @@ TEST_CASE("chain: an own loss is known by the registry, and without it only eval
       Error);
   CHECK(trainer(unknowing).evaluate(some_windows(), {.loss = Distance{.power = 3}}) ==
         trainer(chain).evaluate(some_windows()));
+  // Saved without its fields, the loss would be lost.
+  CHECK_THROWS_WITH_AS(
+      save(unknowing, directory / "chain"),
+      doctest::Contains("expected a loss in the registry of load, or another in training_state().loss, got "
+                        "Distance"),
+      FileError);
   registry.add<CustomLoss, Distance>();
   auto knowing = load<Chain<double>>(directory / "chain", registry);
   CHECK(knowing.training.loss == Loss(Distance{.power = 3}));

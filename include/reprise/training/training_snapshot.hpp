@@ -33,11 +33,25 @@ struct TrainingSection {
   }
 };
 
+/// The name of a loss whose fields were not read. A file refuses it: written again, the loss would be lost.
+struct UnreadLoss {
+  std::string name{};
+};
+template <>
+struct FieldForm<UnreadLoss> {
+  static void write(FieldWriter& writer, const UnreadLoss& loss) {
+    writer.refuse("a loss in the registry of load, or another in training_state().loss", loss.name);
+    writer.text(loss.name);
+  }
+  static void read(FieldReader& reader, UnreadLoss& loss) { loss.name = reader.text(); }
+};
+
 /// Stands for a loss of the user's own that is not in the registry of who loads the model, which can do
-/// without it: only `evaluate` has to be told another.
+/// without it: only `evaluate` has to be told another, and `save` refuses the model, whose file would no
+/// longer hold the loss.
 struct UnknownLoss {
   static constexpr const char* kind = "UnknownLoss";
-  std::string name{};
+  UnreadLoss unread{};
 
   template <typename Scalar>
   double operator()(std::span<const Scalar>, std::span<const Scalar>, std::span<Scalar>) const {
@@ -45,11 +59,12 @@ struct UnknownLoss {
     return 0.0;
   }
   void validate() const {
-    fail("evaluate", "a loss in its options, or in the registry of load the one that was trained", name);
+    fail("evaluate", "a loss in its options, or in the registry of load the one that was trained",
+         unread.name);
   }
   template <typename Self, typename Visit>
   static void each_field(Self& self, const Visit& visit) {
-    visit("name", self.name);
+    visit("name", self.unread);
   }
 };
 
@@ -62,7 +77,7 @@ template <std::same_as<LossSection> Section>
 struct FieldForm<Section> {
   static void read(FieldReader& reader, const Section& section) {
     if (FieldForm<Loss>::read_known(reader, section.loss)) return validate(section.loss);
-    section.loss = UnknownLoss{read_kind(reader)};
+    section.loss = UnknownLoss{{read_kind(reader)}};
   }
 };
 
