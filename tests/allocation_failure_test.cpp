@@ -161,6 +161,30 @@ TEST_CASE("failed allocations: a fit leaves the model as it was before") {
   }
 }
 
+TEST_CASE("failed allocations: a fit that ends with a loss that is not finite leaves the model as it was") {
+  const auto windows = test::wave_windows(60, 4);
+  const Autoencoder<float> start(test::small_model(4));
+  Autoencoder<float> model = start;
+  bool aborted = false;
+  const auto fit = [&] {
+    reprise::FitOptions options{.epochs = 4, .batch_size = 48};
+    options.callbacks = {reprise::EarlyStopping{.patience = 3, .restore_best_weights = true},
+                         [](reprise::TrainingEvent& event) {
+                           if (event.stage != reprise::TrainingStage::epoch_end || event.epoch != 2) return;
+                           event.scale_learning_rate(1e38);
+                         }};
+    aborted = false;
+    try {
+      model.fit(windows, options);
+    } catch (const reprise::TrainingAborted&) {
+      aborted = true;
+    }
+  };
+  check_each_allocation(
+      "a fit that is aborted", [&] { model = start; }, fit, [&] { return same_bits(model, start); });
+  CHECK(aborted);  // in the last call, where no allocation failed
+}
+
 TEST_CASE("failed allocations: a further fit leaves the training as it was before") {
   const auto windows = test::wave_windows(60, 4);
   Autoencoder<double> start(test::small_model(4));
@@ -189,6 +213,10 @@ TEST_CASE("failed allocations: what only reads loses nothing") {
   };
   check("reconstruct", [&] { static_cast<void>(model.reconstruct(windows)); });
   check("encode", [&] { static_cast<void>(model.encode(windows)); });
+  // There are three blocks of windows to share.
+  check("reconstruct with two threads",
+        [&] { static_cast<void>(model.reconstruct(windows, {.threads = 2})); });
+  check("encode with two threads", [&] { static_cast<void>(model.encode(windows, {.threads = 2})); });
   check("evaluate with two threads", [&] { static_cast<void>(model.evaluate(windows, {.threads = 2})); });
   const auto reconstruction = model.reconstruct(windows);
   check("score", [&] {
