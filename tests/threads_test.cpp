@@ -1,13 +1,20 @@
 #include <doctest/doctest.h>
 
+#ifdef __linux__
+#include <pthread.h>
+#endif
+
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -27,6 +34,34 @@ using reprise::detail::ThreadPool;
 using test::same_bits;
 
 namespace {
+
+#ifdef __GLIBC__
+/// While there is one, no thread starts: none has memory for a stack as large as it asks for.
+class NoNewThreads {
+ public:
+  NoNewThreads() {
+    pthread_attr_t attributes;
+    REQUIRE(pthread_getattr_default_np(&attributes) == 0);
+    REQUIRE(pthread_attr_getstacksize(&attributes, &usual_) == 0);
+    pthread_attr_destroy(&attributes);
+    set(std::numeric_limits<std::size_t>::max() / 2);
+  }
+  ~NoNewThreads() { set(usual_); }
+  NoNewThreads(const NoNewThreads&) = delete;
+  NoNewThreads& operator=(const NoNewThreads&) = delete;
+
+ private:
+  static void set(std::size_t stack) {
+    pthread_attr_t attributes;
+    CHECK(pthread_getattr_default_np(&attributes) == 0);
+    CHECK(pthread_attr_setstacksize(&attributes, stack) == 0);
+    CHECK(pthread_setattr_default_np(&attributes) == 0);
+    pthread_attr_destroy(&attributes);
+  }
+
+  std::size_t usual_ = 0;
+};
+#endif
 
 /// Windows that note which threads ask for them.
 struct NotedWindows {
@@ -346,6 +381,51 @@ TEST_CASE("thread pool: as many as started are joined") {
     if (i % 2 == 0) unused.run(4, [](Index, int) {});
   }
 }
+
+#ifdef __GLIBC__
+TEST_CASE("thread pool: where no further thread starts, those that there are do all tasks") {
+  ThreadPool alone(4), two(4);
+  two.run(2, [](Index, int) {});
+  {
+    const NoNewThreads none;
+    CHECK_THROWS_AS(std::thread([] {}).join(), std::system_error);
+    for (ThreadPool* const pool : {&alone, &two}) {
+      const int size = pool == &alone ? 1 : 2;
+      for (int round = 0; round < 10; ++round) {
+        std::array<int, 20> done{};
+        std::atomic<int> highest = 0;
+        pool->run(20, [&](Index number, int worker) {
+          ++done[static_cast<std::size_t>(number)];
+          if (worker > 0) highest = worker;
+        });
+        CHECK(std::count(done.begin(), done.end(), 1) == 20);
+        CHECK(highest < size);
+      }
+      CHECK(pool->size() == size);
+      CHECK(pool->started() == size);
+    }
+  }
+  alone.run(20, [](Index, int) {});
+  CHECK(alone.started() == 1);  // it was not tried again
+}
+
+TEST_CASE("threads: where none starts, a fit and an inference give the same bits as one thread") {
+  const Windows windows = test::wave_windows(150, 4);
+  Autoencoder<float> expected(test::small_model(4));
+  FitOptions options{.epochs = 2, .batch_size = 100};
+  expected.fit(windows, options);
+  Autoencoder<float> model = expected;
+  const History history = expected.fit(windows, options);
+  options.threads = 4;
+  const NoNewThreads none;
+  CHECK(model.fit(windows, options).loss == history.loss);
+  CHECK(same_bits(model.weights(), expected.weights()));
+  CHECK(same_bits(model.training_state().moments, expected.training_state().moments));
+  CHECK(model.evaluate(windows, {.threads = 4}) == expected.evaluate(windows));
+  CHECK(
+      same_bits(model.reconstruct(windows, {.threads = 4}).values(), expected.reconstruct(windows).values()));
+}
+#endif
 
 TEST_CASE("thread pool: no threads are refused") {
   CHECK_THROWS_WITH_AS(ThreadPool(0), "threads: expected a number of threads > 0, got 0", reprise::Error);

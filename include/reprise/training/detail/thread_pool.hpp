@@ -58,21 +58,23 @@ class ThreadPool {
     for (const auto& helper : helpers_) helper->thread.join();
   }
 
+  /// The most that work at once: fewer than were asked for, once the system has refused to start another.
   int size() const { return size_; }
   /// Threads so far, the calling one among them.
   int started() const { return static_cast<int>(helpers_.size()) + 1; }
 
   /// Calls task(number, worker) for each number in [0, count) and returns when all are done; wakes no more
-  /// threads than there are tasks, so that `worker` is below `count` too. The first exception of any thread
-  /// is thrown here, and `Error` where a thread cannot be started.
+  /// threads than there are tasks, so that `worker` is below `count` too. Where the system starts no
+  /// further thread, those that there are do all tasks. The first exception of any thread is thrown here.
   template <typename Task>
   void run(Index count, const Task& task) {
-    const auto helpers = static_cast<std::size_t>(std::clamp<Index>(count, 1, size_) - 1);
+    const auto wanted = static_cast<std::size_t>(std::clamp<Index>(count, 1, size_) - 1);
+    start(wanted);
+    const std::size_t helpers = std::min(wanted, helpers_.size());
     if (helpers == 0) {
       for (Index number = 0; number < count; ++number) task(number, 0);
       return;
     }
-    start(helpers);
     call_ = [](const void* t, Index number, int worker) { (*static_cast<const Task*>(t))(number, worker); };
     task_ = &task;
     count_ = count;
@@ -91,7 +93,7 @@ class ThreadPool {
     std::thread thread;
   };
 
-  /// Makes them so many, where they are fewer.
+  /// Makes them so many, where they are fewer and the system lets them start.
   void start(std::size_t helpers) {
     helpers_.reserve(helpers);
     while (helpers_.size() < helpers) {
@@ -99,8 +101,9 @@ class ThreadPool {
       const int worker = started();
       try {
         helper->thread = std::thread([this, &self = *helper, worker] { work(self, worker); });
-      } catch (const std::system_error& error) {
-        fail("threads", {helpers + 1}, {started(), " (", error.what(), ")"});
+      } catch (const std::system_error&) {
+        size_ = worker;  // so that it is not tried again in each batch
+        return;
       }
       helpers_.push_back(std::move(helper));
     }
