@@ -110,6 +110,17 @@ TEST_CASE(
         }) == 0);
 }
 
+TEST_CASE("no allocation when the state before a fit is put back, even where a callback changed its size") {
+  const Autoencoder<float> model(usual_model());
+  reprise::Vector<float> theta = model.weights();
+  reprise::TrainingState<float> state = model.training_state();
+  reprise::detail::Candidates<float> candidates;
+  candidates.begin(theta, state);
+  theta.resize(3);
+  CHECK(allocations_of([&] { candidates.put_back_before(theta, state); }) == 0);
+  CHECK(test::same_bits(theta, model.weights()));
+}
+
 TEST_CASE_TEMPLATE("no allocation in a step of training", Scalar, float, double) {
   for (const double dropout : {0.0, 0.2}) {
     for (const int threads : {1, 2}) {

@@ -155,6 +155,7 @@ void check_equal(const Autoencoder<Scalar>& a, const Autoencoder<Scalar>& b) {
   CHECK(s.learning_rate_scale == t.learning_rate_scale);
   CHECK(s.moments.schedule_start == t.moments.schedule_start);
   CHECK(s.aborted_norm == t.aborted_norm);
+  CHECK(s.largest_norm == t.largest_norm);
   CHECK(s.loss == t.loss);
 }
 

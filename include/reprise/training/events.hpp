@@ -76,7 +76,7 @@ struct TrainingEvent {
   Index batches = 0;
   /// Mean over the samples of the epoch so far (at `epoch_end`: of the epoch).
   double loss = 0.0;
-  /// At `epoch_end` and `end`, when there is validation data.
+  /// At `epoch_end` and `end`, when there is validation data: of the last epoch that is over.
   std::optional<double> validation_loss{};
   /// Of the optimizer's next step.
   double learning_rate = 0.0;

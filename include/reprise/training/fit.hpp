@@ -66,9 +66,12 @@ struct TrainingState {
   Index epochs = 0;
   /// What callbacks made of the learning rate.
   double learning_rate_scale = 1.0;
-  /// Where the last fit was aborted, the largest norm of a gradient that its moments may have seen; else 0. A
-  /// further fit whose first gradient is a thousandth of it or less begins with new moments.
+  /// Where the last fit was aborted, `largest_norm` as it was then; else 0. A further fit whose first
+  /// gradient is less than a thousandth of it begins with new moments, and one with another rate without
+  /// velocity.
   double aborted_norm = 0.0;
+  /// The largest norm of a gradient that the moments may have seen, since they began.
+  double largest_norm = 0.0;
   /// What the last fit minimised, and `evaluate` measures.
   Loss loss = MeanSquaredError{};
 };

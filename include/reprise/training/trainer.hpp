@@ -142,6 +142,8 @@ class Training final : private TrainingAccess {
     } else if (!same_rates(*state_.optimizer, options_.optimizer)) {
       state_.learning_rate_scale = 1.0;
       state_.moments.schedule_start = state_.moments.step;
+      // In Keras's convention a velocity keeps the rate of its steps, which may be what led to an abort.
+      if (state_.aborted_norm > 0.0) state_.moments.velocity.setZero();
     }
     state_.optimizer = options_.optimizer;
     state_.loss = options_.loss;
@@ -231,11 +233,12 @@ class Training final : private TrainingAccess {
   /// After an abort the inputs may have been scaled, as its message advises. What is remembered of gradients
   /// a thousand times as large or more would keep the parameters from moving, or throw them far away.
   void forget_other_scale() {
-    largest_norm_ = std::max(largest_norm_, event_.gradient_norm);
     if (state_.aborted_norm > 1e3 * event_.gradient_norm) {
       state_.moments = initial_state<Scalar>(options_.optimizer, theta_.size());
+      state_.largest_norm = 0.0;
     }
     state_.aborted_norm = 0.0;
+    state_.largest_norm = std::max(state_.largest_norm, event_.gradient_norm);
   }
   /// A moment that is infinite stays so, and its parameter never moves again; the loss need not tell.
   void require_finite_state() {
@@ -256,9 +259,7 @@ class Training final : private TrainingAccess {
       event_.validation_loss = judged_;
       history_.validation_loss.push_back(judged_);
     }
-    state_.aborted_norm = largest_norm_;
     candidates_.offer(theta_, state_, judged_);
-    state_.aborted_norm = 0.0;
     call_back(TrainingStage::epoch_end);
   }
 
@@ -299,6 +300,7 @@ class Training final : private TrainingAccess {
                                      "gradient clipping, scaled inputs, or tanh instead of an unbounded "
                                      "activation"}
                                     .string();
+    if (!history_.validation_loss.empty()) event_.validation_loss = history_.validation_loss.back();
     event_.aborted = true;
     call_back(TrainingStage::end);
     throw TrainingAborted(message, std::move(history_));
@@ -375,7 +377,6 @@ class Training final : private TrainingAccess {
   Vector<Scalar> gradient_;
   Candidates<Scalar> candidates_;
   std::vector<Index> judges_;         // whose loss judges the parameters
-  double largest_norm_ = 0.0;         // of a gradient in this fit
   double judged_ = 0.0;               // at the last epoch's end
   std::vector<Vector<Scalar>> kept_;  // one for each callback
   std::vector<Index> order_;
@@ -444,8 +445,9 @@ class Trainer {
   /// Throws `Error` on options, samples or parameters that cannot be, and `TrainingAborted` when loss,
   /// gradient or moments stop being finite. Parameters and state are then again what they were before the fit
   /// or at the end of one of its epochs, whichever has the lowest loss: of the validation data or, where
-  /// there are none, of one sample in 32 (see training/detail/candidates.hpp), which costs one part in 96 of
-  /// an epoch's work.
+  /// there are none, of one sample in 32, but of 32 at least (or all) and 256 at most. That costs one part in
+  /// 96 of an epoch's work from 1024 samples on, and a greater part of a small epoch (see
+  /// training/detail/candidates.hpp).
   History fit(const Source& source, FitOptions options = {}) {
     detail::require_parameters(*network_, *parameters_, "fit: parameters");
     return detail::Training<Scalar>(*network_, *parameters_, *state_, source, std::move(options),

@@ -20,16 +20,18 @@ struct TrainingSection {
   double learning_rate_scale = 1.0;
   Index schedule_start = 0;
   double aborted_norm = 0.0;
+  double largest_norm = 0.0;
 
   template <typename Self, typename Visit>
   static void each_field(Self& self, const Visit& visit) {
-    auto& [optimizer, step, epochs, learning_rate_scale, schedule_start, aborted_norm] = self;
+    auto& [optimizer, step, epochs, learning_rate_scale, schedule_start, aborted_norm, largest_norm] = self;
     visit("optimizer", optimizer);
     visit("step", step);
     visit("epochs", epochs);
     visit("learning_rate_scale", learning_rate_scale);
     visit("schedule_start", schedule_start, Index{0});
     visit("aborted_norm", aborted_norm, 0.0);
+    visit("largest_norm", largest_norm, 0.0);
   }
 };
 
@@ -98,6 +100,7 @@ inline void require_training(const TrainingSection& training) {
   }
   require_not_negative(training.learning_rate_scale, "training", "learning_rate_scale");
   require_not_negative(training.aborted_norm, "training", "aborted_norm");
+  require_not_negative(training.largest_norm, "training", "largest_norm");
   validate(training.optimizer);
 }
 
@@ -106,11 +109,12 @@ inline void require_training(const TrainingSection& training) {
 template <typename Scalar>
 void write_training(SnapshotWriter& writer, const TrainingState<Scalar>& state, const ParameterTable& table) {
   // A part of the state that is added must be added to the section: until then this does not compile.
-  const auto& [optimizer, moments, epochs, learning_rate_scale, aborted_norm, loss] = state;
+  const auto& [optimizer, moments, epochs, learning_rate_scale, aborted_norm, largest_norm, loss] = state;
   if (loss != Loss(MeanSquaredError{})) writer.section("loss", loss);
   if (!writer.takes_training() || !optimizer) return;
   const TrainingSection section{*optimizer,          moments.step,           epochs,
-                                learning_rate_scale, moments.schedule_start, aborted_norm};
+                                learning_rate_scale, moments.schedule_start, aborted_norm,
+                                largest_norm};
   require_training(section);
   require_state_fits(*optimizer, moments, table.size());
   writer.section("training", section);
@@ -133,6 +137,7 @@ TrainingState<Scalar> read_training(SnapshotReader& reader, const ParameterTable
   state.epochs = section.epochs;
   state.learning_rate_scale = section.learning_rate_scale;
   state.aborted_norm = section.aborted_norm;
+  state.largest_norm = section.largest_norm;
   state.moments = initial_state<Scalar>(section.optimizer, table.size());
   state.moments.step = section.step;
   state.moments.schedule_start = section.schedule_start;

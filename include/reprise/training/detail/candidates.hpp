@@ -51,9 +51,13 @@ template <typename Scalar>
 class Candidates {
  public:
   void begin(const Vector<Scalar>& theta, const TrainingState<Scalar>& state) { before_ = {theta, state}; }
-  /// Puts the state before the fit back without taking memory, of which there was not enough.
+  /// Puts the state before the fit back without taking memory, of which there may not be enough.
   void put_back_before(Vector<Scalar>& theta, TrainingState<Scalar>& state) noexcept {
-    theta = before_.theta;  // of the same size
+    if (theta.size() == before_.theta.size()) {
+      theta = before_.theta;  // where it is, since the caller may have views of it
+    } else {
+      theta.swap(before_.theta);
+    }
     state = std::move(before_.state);
   }
 
@@ -65,17 +69,20 @@ class Candidates {
     best_.loss = loss;
     best_.is_judged = true;
   }
-  /// Puts the state with the lowest finite loss back; true where it is an epoch's end. The state before the
-  /// fit stays where no other is left, whatever its loss.
+  /// Puts the state with the lowest finite loss back, marked as that of an abort; true where it is an epoch's
+  /// end. The state before the fit stays where no other is left, whatever its loss.
   template <typename Judge>
   bool put_back(Vector<Scalar>& theta, TrainingState<Scalar>& state, const Judge& judge) {
     theta = before_.theta;
     state = TrainingState<Scalar>(before_.state);
     before_.loss = judge();
-    if (!best_.is_judged || (is_finite(before_.loss) && best_.loss >= before_.loss)) return false;
-    theta = best_.theta;
-    state = TrainingState<Scalar>(best_.state);
-    return true;
+    const bool trained = best_.is_judged && (!is_finite(before_.loss) || best_.loss < before_.loss);
+    if (trained) {
+      theta = best_.theta;
+      state = TrainingState<Scalar>(best_.state);
+    }
+    state.aborted_norm = std::max(state.aborted_norm, state.largest_norm);
+    return trained;
   }
   /// Puts weights back that a callback kept, unless they are worse than those before the fit: they may be
   /// those that led to the end.
@@ -84,7 +91,7 @@ class Candidates {
     const Vector<Scalar> chosen = theta;
     theta = kept;
     const double loss = judge();
-    if (!(is_finite(loss) && !is_nan(before_.loss) && loss <= before_.loss)) theta = chosen;
+    if (!is_finite(loss) || (is_finite(before_.loss) && loss > before_.loss)) theta = chosen;
   }
 
  private:
