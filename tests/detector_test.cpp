@@ -254,7 +254,7 @@ TEST_CASE("detector: units, offset and order of the features do not matter") {
   for (std::size_t t = 0; t < expected.size(); ++t) CHECK(got[t] == Approx(expected[t]).epsilon(1e-6));
 }
 
-TEST_CASE("detector: fault codes in training blind nothing, and are named, with constant series and far values") {
+TEST_CASE("detector: fault codes in training blind nothing, constant series do not, nor far values") {
   const std::vector<double> clean = wave(500);
   std::vector<double> series = wave(400, 2);
   for (std::size_t t = 210; t < 220; ++t) series[t] = 100.0;
