@@ -76,6 +76,11 @@ std::string checksum_of(const Parts& parts) {
     checksum.add_text(text.get<std::string>());
   }
   for (const auto& [name, tensor] : tensors) {
+    for (const char* const sizes : {"shape", "data_offsets"}) {
+      for (const Json& size : tensor.at(sizes)) {
+        if (!size.is_number_integer()) return "none";
+      }
+    }
     const auto shape = tensor.at("shape").get<std::vector<std::uint64_t>>();
     const auto offsets = tensor.at("data_offsets").get<std::vector<std::uint64_t>>();
     checksum.add_text(name);
