@@ -44,7 +44,7 @@ class NoNewThreads {
     REQUIRE(pthread_getattr_default_np(&attributes) == 0);
     REQUIRE(pthread_attr_getstacksize(&attributes, &usual_) == 0);
     pthread_attr_destroy(&attributes);
-    set(std::numeric_limits<std::size_t>::max() / 2);
+    set(std::numeric_limits<std::size_t>::max() / 4 * 3);
   }
   ~NoNewThreads() { set(usual_); }
   NoNewThreads(const NoNewThreads&) = delete;
