@@ -72,6 +72,7 @@ class ChainModel {
   /// into the model that is trained. The training then goes on from them, with its own optimizer and
   /// counters.
   ChainModel& operator=(const ChainModel& other) {
+    if (this == &other) return *this;
     auto copy = std::make_shared<Parts>(other.parts());
     if (parts_ != nullptr && parts_->network.parameters() == copy->network.parameters()) {
       parts_->network = std::move(copy->network);

@@ -23,15 +23,15 @@ inline namespace REPRISE_ABI {
 /// later, from normal data that was not trained on.
 class OutlierScorer {
  public:
-  explicit OutlierScorer(Threshold rule = default_threshold()) : rule_(std::move(rule)) {
+  explicit OutlierScorer(const Threshold& rule = default_threshold()) : rule_(rule) {
     if (!rule_.needs_calibration()) threshold_ = rule_.fit({});
   }
 
   /// As it was written to a file: calibrated with these scores, be their tail such as `threshold::pot`
   /// refuses today. Release 0.1 did not refuse it, and its files must be read.
-  static OutlierScorer from_calibration(Threshold rule, std::span<const double> scores) {
+  static OutlierScorer from_calibration(const Threshold& rule, std::span<const double> scores) {
     detail::require_calibration_scores(scores, "outlier scorer: calibrate");
-    OutlierScorer scorer(std::move(rule));
+    OutlierScorer scorer(rule);
     scorer.calibration_.assign(scores.begin(), scores.end());
     std::sort(scorer.calibration_.begin(), scorer.calibration_.end());
     if (const auto* const pot = std::get_if<threshold::Pot>(&scorer.rule_.rule())) {
@@ -57,10 +57,10 @@ class OutlierScorer {
 
   /// Another rule over the same calibration scores. Throws, and keeps the rule it had, when it cannot do with
   /// them.
-  void set_threshold(Threshold rule) {
+  void set_threshold(const Threshold& rule) {
     std::optional<double> value;
     if (is_calibrated() || !rule.needs_calibration()) value = rule.fit(calibration_);
-    rule_ = std::move(rule);
+    rule_ = rule;
     threshold_ = value;
   }
 

@@ -284,6 +284,9 @@ class Training final : private TrainingAccess {
   [[noreturn]] void stop_not_finite(const char* what, double value) {
     const bool trained = candidates_.put_back(theta_, state_, [&] { return judged_loss(); });
     const char* const back = trained ? "at the end of its best epoch" : "before the fit";
+    const char* const advice =
+        ". Try a smaller learning rate, gradient clipping, scaled inputs, or tanh instead of an unbounded "
+        "activation";
     const std::string message = Text{"fit: expected ",
                                      what,
                                      " to stay finite, got ",
@@ -296,9 +299,7 @@ class Training final : private TrainingAccess {
                                      event_.batches,
                                      "; the model is again as it was ",
                                      back,
-                                     ". Try a smaller learning rate, "
-                                     "gradient clipping, scaled inputs, or tanh instead of an unbounded "
-                                     "activation"}
+                                     advice}
                                     .string();
     if (!history_.validation_loss.empty()) event_.validation_loss = history_.validation_loss.back();
     event_.aborted = true;
