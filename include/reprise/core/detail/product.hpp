@@ -409,6 +409,7 @@ void multiply_packed(Scalar* result, Index stride, Index rows, Index cols, Start
   }
   for (const Term<Scalar>& term : terms) {
     const Factor<Scalar>& right = term.right;
+    if (right.rows == 0) continue;  // Eigen adds to the null pointer of a matrix without values
     const ConstMatrixMap<Scalar> a(term.packed_left, rows, right.rows, Eigen::OuterStride<>(rows));
     if (right.transposed) {
       to += a.lazyProduct(
