@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "../core/finite.hpp"
+#include "../core/detail/require_finite.hpp"
 #include "../layers/sequential.hpp"
 #include "../training/detail/length_order.hpp"
 #include "../training/detail/thread_pool.hpp"
@@ -131,18 +131,6 @@ Sequences<Scalar> infer_source(const Sequential<Scalar>& network, const Scalar* 
   return result;
 }
 
-template <typename Scalar>
-void require_finite(const char* what, const Sequences<Scalar>& input) {
-  for (Index b = 0; b < input.batch(); ++b) {
-    for (Index t = 0; t < input.steps(); ++t) {
-      for (Index f = 0; f < input.features(); ++f) {
-        if (is_finite(input(b, t, f))) continue;
-        fail(what, "finite values", {input(b, t, f), " at sample ", b, ", step ", t, ", feature ", f});
-      }
-    }
-  }
-}
-
 /// Somebody else's sequences as a source.
 template <typename Scalar>
 struct BorrowedSequences {
@@ -171,7 +159,7 @@ Sequences<Scalar> infer_sequences(const Sequential<Scalar>& network, const Scala
                                   const Sequences<Scalar>& input, const LayerRange& layers, const char* what,
                                   const InferenceOptions& options = {}) {
   require_equal_shape(what, layers.input, input.shape());
-  require_finite(what, input);
+  require_finite(what, input, [&](Index) { return input.steps(); });
   return infer_source(network, theta, Source(BorrowedSequences<Scalar>{input.view()}), layers, what, options);
 }
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "../core/finite.hpp"
+#include "../core/detail/require_finite.hpp"
 #include "../core/padded.hpp"
 
 namespace reprise {
@@ -81,15 +81,8 @@ class ArraySource {
   }
   /// What lies behind a sample's end may be anything.
   void require_finite(const char* what, const Sequences<Scalar>& values, bool of_length) const {
-    for (Index b = 0; b < values.batch(); ++b) {
-      for (Index t = 0; t < (of_length ? length(b) : values.steps()); ++t) {
-        for (Index f = 0; f < values.features(); ++f) {
-          if (detail::is_finite(values(b, t, f))) continue;
-          detail::fail({"array source: ", what}, "finite values",
-                       {values(b, t, f), " at sample ", b, ", step ", t, ", feature ", f});
-        }
-      }
-    }
+    detail::require_finite({"array source: ", what}, values,
+                           [&](Index sample) { return of_length ? length(sample) : values.steps(); });
   }
 
   Sequences<Scalar> inputs_, targets_;
