@@ -130,14 +130,20 @@ Series training_part(const Input& input) {
   return {input.values.begin(), input.values.begin() + input.train_rows};
 }
 
-Result detect(const Input& input, reprise::SeriesDetectorOptions options) {
-  reprise::SeriesDetector<float> detector(std::move(options));
+template <typename Detector>
+Result fit_and_score(Detector& detector, const Input& input) {
   Result result;
   Clock clock;
   detector.fit(training_part(input));
   result.fit_seconds = clock.lap();
   result.scores = detector.scores(input.values);
   result.score_seconds = clock.lap();
+  return result;
+}
+
+Result detect(const Input& input, reprise::SeriesDetectorOptions options) {
+  reprise::SeriesDetector<float> detector(std::move(options));
+  Result result = fit_and_score(detector, input);
   std::ostringstream choice;
   choice << detector.choice() << "; patches of ";
   const char* separator = "";
@@ -152,12 +158,7 @@ Result detect(const Input& input, reprise::SeriesDetectorOptions options) {
 /// threshold.
 Result detect_without_networks(const Input& input, int threads) {
   reprise::Detector detector({.threads = threads});
-  Result result;
-  Clock clock;
-  detector.fit(training_part(input));
-  result.fit_seconds = clock.lap();
-  result.scores = detector.scores(input.values);
-  result.score_seconds = clock.lap();
+  Result result = fit_and_score(detector, input);
   const reprise::DetectorReport& report = detector.report();
   std::ostringstream choice;
   choice << "T up to " << report.lengths.back() << "; " << to_string(report.threshold.status);

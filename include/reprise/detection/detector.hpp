@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "../scores/point_scores.hpp"
 #include "block_calibration.hpp"
 #include "detail/autocorrelation.hpp"
+#include "detail/scaled_series.hpp"
 #include "detail/series_matrix.hpp"
 #include "detector_report.hpp"
 #include "episodes.hpp"
@@ -102,7 +102,7 @@ class Detector {
   template <typename Series>
   std::vector<double> scores(const Series& series) const {
     require_fitted();
-    return scores_of(clipped(state_.scaler.transform(detail::series_matrix(series))));
+    return scores_of(detail::clipped(state_.scaler.transform(detail::series_matrix(series))));
   }
 
   /// The episodes above the threshold. Throws as `scores` does, and where there are no verdicts.
@@ -168,8 +168,6 @@ class Detector {
                  {state_.report.rows});
   }
 
-  static Matrix<double> clipped(const Matrix<double>& scaled) { return scaled.cwiseMax(-1e4).cwiseMin(1e4); }
-
   /// Rows that windows of this length need. With 3 length + 2 gap - 1 every one finds another outside the
   /// zone around it, but the middle ones just one.
   static Index rows_for_length(Index length, Index gap) { return 4 * length + 2 * gap; }
@@ -219,13 +217,8 @@ class Detector {
 
   void fit_matrix(Matrix<double> series) {
     State state;
-    state.scaler.fit(series);
-    state.report.series = state.scaler.report();
-    if (state.report.series.suspect_values > 0) {
-      detail::hold_suspects(series, std::numeric_limits<double>::epsilon());
-      state.scaler.fit(series);
-    }
-    const Matrix<double> scaled = clipped(state.scaler.transform(series));
+    state.report.series = detail::fit_without_suspects(state.scaler, series);
+    const Matrix<double> scaled = detail::clipped(state.scaler.transform(series));
     const Index rows = scaled.rows();
     const Plan plan = plan_for(rows, detail::correlation_time(scaled, std::max<Index>(1, rows / 25)));
     state.report.stationarity = check_stationarity(scaled);

@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -19,6 +18,7 @@
 #include "../scores/errors.hpp"
 #include "../scores/in_blocks.hpp"
 #include "../training/detail/thread_pool.hpp"
+#include "detail/scaled_series.hpp"
 #include "window_lengths.hpp"
 
 namespace reprise {
@@ -105,15 +105,10 @@ class SeriesDetector {
   SeriesDetector& fit(const Series& training) {
     Matrix<double> series = detail::series_matrix(training);
     State state;
-    state.scaler.fit(series);
-    state.report = state.scaler.report();
-    if (state.report.suspect_values > 0) {
-      detail::hold_suspects(series, std::numeric_limits<double>::epsilon());
-      state.scaler.fit(series);
-    }
+    state.report = detail::fit_without_suspects(state.scaler, series);
     const Matrix<double> scaled = state.scaler.transform(series);
     state.choice = lengths_for(scaled);
-    train(clipped(scaled), state);
+    train(detail::clipped(scaled).template cast<Scalar>(), state);
     state_ = std::move(state);
     return *this;
   }
@@ -127,7 +122,8 @@ class SeriesDetector {
   template <typename Series>
   std::vector<double> scores(const Series& series) const {
     require_fitted();
-    return scores_of(clipped(state_.scaler.transform(detail::series_matrix(series))));
+    return scores_of(
+        detail::clipped(state_.scaler.transform(detail::series_matrix(series))).template cast<Scalar>());
   }
 
   /// Scores of the training series' first and last three tenths, each by the networks and baselines that have
@@ -187,10 +183,6 @@ class SeriesDetector {
 
   void require_fitted() const {
     if (!is_fitted()) detail::fail("series detector", "fit() before it", "a detector that was not fitted");
-  }
-
-  static Matrix<Scalar> clipped(const Matrix<double>& scaled) {
-    return scaled.cwiseMax(-1e4).cwiseMin(1e4).template cast<Scalar>();
   }
 
   WindowLengths lengths_for(const Matrix<double>& scaled) const {
