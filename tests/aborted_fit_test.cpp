@@ -31,6 +31,9 @@ using reprise::TrainingStage;
 using reprise::Vector;
 using reprise::Windows;
 using test::contains;
+using test::many_features;
+using test::ones;
+using test::passing_by;
 using test::same_bits;
 
 namespace {
@@ -44,28 +47,6 @@ reprise::AutoencoderOptions relu_model() {
           .decoder = {{.units = 4, .activation = relu}, {.units = 8, .activation = relu}}};
 }
 
-/// Dropout, shuffles and a schedule: all that could lose its place.
-FitOptions many_features(Index epochs) {
-  return {.epochs = epochs,
-          .batch_size = 8,
-          .validation_split = 0.2,
-          .optimizer = Adam{.learning_rate =
-                                reprise::ExponentialDecay{
-                                    .initial_learning_rate = 0.02, .decay_steps = 7, .decay_rate = 0.9},
-                            .clip = reprise::GlobalClipNorm{0.05}},
-          .seed = 3};
-}
-
-/// On the way from 0 to the 1 that it learns, the output passes the 0.5 that it is validated on.
-const Windows ones = test::constant_windows(16, 4, 1.0);
-const Windows halves = test::constant_windows(16, 4, 0.5);
-FitOptions passing_by(Index epochs, std::vector<Callback> callbacks) {
-  return {.epochs = epochs,
-          .batch_size = 8,
-          .validation_data = halves,
-          .optimizer = Sgd{.learning_rate = 0.01},
-          .callbacks = std::move(callbacks)};
-}
 History history_of_aborted(Autoencoder<float>& model, const FitOptions& options) {
   try {
     model.fit(ones, options);

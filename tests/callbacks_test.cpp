@@ -35,6 +35,9 @@ using reprise::Vector;
 using reprise::Windows;
 using test::contains;
 using test::error_of;
+using test::halves;
+using test::ones;
+using test::passing_by;
 using test::same_bits;
 
 namespace {
@@ -84,18 +87,6 @@ std::string text_of(std::FILE* file) {
   std::rewind(file);
   for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file)) text += static_cast<char>(c);
   return text;
-}
-
-/// On the way from 0 to the 1 that it learns, the output passes the 0.5 that it is validated on.
-const Windows ones = test::constant_windows(16, 4, 1.0);
-const Windows halves = test::constant_windows(16, 4, 0.5);
-
-FitOptions passing_by(Index epochs, std::vector<Callback> callbacks) {
-  return {.epochs = epochs,
-          .batch_size = 8,
-          .validation_data = halves,
-          .optimizer = Sgd{.learning_rate = 0.01},
-          .callbacks = std::move(callbacks)};
 }
 
 /// Keeps the weights of each epoch from outside.

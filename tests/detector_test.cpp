@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 #include <reprise/core/random.hpp>
 #include <reprise/detection/detector.hpp>
 #include <sstream>
@@ -12,6 +11,7 @@
 
 #include "differences.hpp"
 #include "errors.hpp"
+#include "waves.hpp"
 
 namespace {
 
@@ -20,22 +20,8 @@ using doctest::Approx;
 using test::contains;
 using test::error_of;
 
-/// A wave of period 20 with noise, a column for each feature.
-Matrix<double> waves(Index steps, Index features, std::uint32_t key = 1) {
-  RandomStream random(21, Purpose::other, key);
-  Matrix<double> values(steps, features);
-  for (Index t = 0; t < steps; ++t) {
-    for (Index f = 0; f < features; ++f) {
-      const double phase = 2.0 * std::numbers::pi * static_cast<double>(t) / 20.0;
-      values(t, f) = 100.0 + 10.0 * std::sin(phase * static_cast<double>(f + 1)) + random.normal();
-    }
-  }
-  return values;
-}
-std::vector<double> wave(Index steps, std::uint32_t key = 1) {
-  const Matrix<double> values = waves(steps, 1, key);
-  return {values.data(), values.data() + steps};
-}
+constexpr test::Waves waves{.seed = 21};
+std::vector<double> wave(Index steps, std::uint32_t key = 1) { return waves.single(steps, key); }
 /// x_t = .9 x_{t-1} + noise.
 std::vector<double> autoregressive(Index steps, std::uint64_t seed) {
   RandomStream random(seed, Purpose::other, 4);

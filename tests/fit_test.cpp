@@ -20,6 +20,7 @@ using reprise::TrainingStage;
 using reprise::Vector;
 using reprise::Windows;
 using test::contains;
+using test::many_features;
 using test::same_bits;
 
 namespace {
@@ -30,18 +31,6 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 std::vector<double> joined(std::vector<double> a, const std::vector<double>& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
-}
-
-/// Everything at once that could lose its place between two fits.
-FitOptions many_features(Index epochs) {
-  return {.epochs = epochs,
-          .batch_size = 8,
-          .validation_split = 0.2,
-          .optimizer = Adam{.learning_rate =
-                                reprise::ExponentialDecay{
-                                    .initial_learning_rate = 0.02, .decay_steps = 7, .decay_rate = 0.9},
-                            .clip = reprise::GlobalClipNorm{0.05}},
-          .seed = 3};
 }
 
 /// Trains nothing, so that every loss is one of the initial parameters.

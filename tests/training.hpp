@@ -4,6 +4,7 @@
 #include <cstring>
 #include <numeric>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <reprise/models/autoencoder.hpp>
@@ -31,6 +32,29 @@ inline reprise::Windows wave_windows(reprise::Index count, reprise::Index length
 inline reprise::Windows constant_windows(reprise::Index count, reprise::Index length, double value) {
   const std::vector<double> series(static_cast<std::size_t>(count + length - 1), value);
   return reprise::sliding_windows(series, {.length = length});
+}
+
+/// Shuffles, validation, a schedule and a clip: all that could lose its place between two fits.
+inline reprise::FitOptions many_features(reprise::Index epochs) {
+  return {.epochs = epochs,
+          .batch_size = 8,
+          .validation_split = 0.2,
+          .optimizer = reprise::Adam{.learning_rate = reprise::ExponentialDecay{.initial_learning_rate = 0.02,
+                                                                                .decay_steps = 7,
+                                                                                .decay_rate = 0.9},
+                                     .clip = reprise::GlobalClipNorm{0.05}},
+          .seed = 3};
+}
+
+/// On the way from 0 to the 1 that it learns, the output passes the 0.5 that it is validated on.
+inline const reprise::Windows ones = constant_windows(16, 4, 1.0);
+inline const reprise::Windows halves = constant_windows(16, 4, 0.5);
+inline reprise::FitOptions passing_by(reprise::Index epochs, std::vector<reprise::Callback> callbacks) {
+  return {.epochs = epochs,
+          .batch_size = 8,
+          .validation_data = halves,
+          .optimizer = reprise::Sgd{.learning_rate = 0.01},
+          .callbacks = std::move(callbacks)};
 }
 
 /// Two layers a side.
