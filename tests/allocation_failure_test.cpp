@@ -195,6 +195,30 @@ TEST_CASE("failed allocations: a further fit leaves the training as it was befor
       "a further fit", [&] { model = start; }, fit, [&] { return same_bits(model, start); });
 }
 
+TEST_CASE("failed allocations: a model that finds no memory says how many parameters it has") {
+  const Autoencoder<float> model(larger_model());
+  const std::string expected = "Autoencoder: expected memory for " + std::to_string(model.weights().size()) +
+                               " parameters of 4 bytes, got less";
+  long times = 0;
+  for (long n = 0;; ++n) {
+    CAPTURE(n);
+    REQUIRE(n < 1000);
+    std::string said;
+    const Outcome outcome = outcome_of(n, [&] {
+      try {
+        const Autoencoder<float> made(larger_model());
+      } catch (const reprise::Error& error) {
+        test::before_failure = -1;
+        said = error.what();
+        throw;
+      }
+    });
+    if (outcome == Outcome::completed) break;
+    times += said == expected ? 1 : 0;
+  }
+  CHECK(times == 1);
+}
+
 TEST_CASE("failed allocations: assignment of a model of other sizes is all or nothing") {
   const Autoencoder<float> start(test::small_model(4));
   Autoencoder<float> other(larger_model()), model = start;

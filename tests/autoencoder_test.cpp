@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -7,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <reprise/layers/gru.hpp>
 #include <reprise/models/autoencoder.hpp>
 
 #include "gradient_check.hpp"
@@ -14,6 +16,7 @@
 
 using reprise::Autoencoder;
 using reprise::AutoencoderOptions;
+using reprise::GruOptions;
 using reprise::Index;
 using reprise::InferenceWorkspace;
 using reprise::Sequences;
@@ -360,12 +363,15 @@ TEST_CASE("autoencoder: which layers return sequences follows from their place")
   CHECK(model.options() == Autoencoder<float>(test::small_model(4)).options());
 }
 
+/// What is said of a model whose options were changed.
+template <typename Change>
+std::string message(Change change) {
+  AutoencoderOptions options = test::small_model(4);
+  change(options);
+  return error_of([&] { Autoencoder<float>{options}; });
+}
+
 TEST_CASE("autoencoder: sizes that cannot be are refused by name") {
-  const auto message = [](auto change) {
-    AutoencoderOptions options = test::small_model(4);
-    change(options);
-    return error_of([&] { Autoencoder<float>{options}; });
-  };
   CHECK(message([](auto& o) { o.steps = 0; }) == "model: expected steps > 0, got 0");
   CHECK(message([](auto& o) { o.steps = -4; }) == "model: expected steps > 0, got -4");
   CHECK(message([](auto& o) { o.features = 0; }) == "model: expected features > 0, got 0");
@@ -378,6 +384,23 @@ TEST_CASE("autoencoder: sizes that cannot be are refused by name") {
   CHECK(contains(message([](auto& o) { o.encoder[0].dropout = 1.0; }), "dropout in [0, 1), got 1"));
   CHECK(contains(message([](auto& o) { o.decoder[1].recurrent_dropout = 1.5; }),
                  "recurrent_dropout in [0, 1), got 1.5"));
+}
+
+TEST_CASE("autoencoder: sizes that no machine could hold are refused before memory is asked for") {
+  if (sizeof(Index) < 8) return;  // the bounds are others there
+  constexpr Index most = std::numeric_limits<Index>::max();
+  for (const Index large : {most, most / 2 + 1, most / 4 + 1}) {
+    const std::string got = " of at most 2147483647, got " + std::to_string(large);
+    CHECK(message([&](auto& o) { o.steps = large; }) == "model: expected steps" + got);
+    CHECK(message([&](auto& o) { o.features = large; }) == "model: expected features" + got);
+    CHECK(message([&](auto& o) { o.encoder[0].units = large; }) == "Lstm: expected units" + got);
+    CHECK(message([&](auto& o) { o.decoder[1].units = large; }) == "Lstm: expected units" + got);
+    CHECK(message([&](auto& o) { o.encoder = {GruOptions{.units = large}}; }) == "Gru: expected units" + got);
+  }
+  // 16 TB.
+  CHECK(message([](auto& o) { o.encoder[1].units = 1'000'000; }) ==
+        "parameter encoder.1.recurrent_kernel: expected a size, and all sizes together at most 2^40, got "
+        "4000000 x 1000000");
 }
 
 TEST_CASE("autoencoder: windows of another shape are refused with both shapes") {

@@ -173,6 +173,14 @@ TEST_CASE("forecaster: options and samples that cannot be are refused by name") 
   CHECK(contains(message({.layers = {{.units = 2}}}), "steps > 0"));
   CHECK(contains(message({.steps = 4, .target_features = -1, .layers = {{.units = 2}}}),
                  "target_features > 0, got -1"));
+  if (sizeof(Index) > 4) {
+    constexpr Index large = 3'000'000'000;
+    CHECK(contains(message({.steps = 4, .horizon = large, .layers = {{.units = 2}}}),
+                   "Forecaster: expected horizon of at most 2147483647, got 3000000000"));
+    CHECK(contains(
+        message({.steps = 4, .horizon = 50'000, .target_features = 50'000, .layers = {{.units = 2}}}),
+        "Forecaster: expected horizon x target_features of at most 2147483647, got 50000 x 50000"));
+  }
   Forecaster<float> model({.steps = 4, .horizon = 2, .layers = {{.units = 2}}});
   const auto series = waves(40);
   CHECK(contains(error_of([&] { model.fit(sliding_windows(series, {.length = 4})); }),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
@@ -136,6 +137,16 @@ template <typename Thrown>
 template <typename Integer>
 void require_positive(Integer value, const Text& place, const char* what) {
   if (value <= 0) fail(place, {what, " > 0"}, {value});
+}
+
+/// The largest size of a layer or of what goes through it: four times it, and where an index has 64 bits the
+/// product of any two such sizes, can still be counted.
+inline constexpr long largest_size = sizeof(std::ptrdiff_t) > 4 ? 2147483647 : 268435455;
+
+template <typename Integer>
+void require_size(Integer value, const Text& place, const char* what) {
+  require_positive(value, place, what);
+  if (value > largest_size) fail(place, {what, " of at most ", largest_size}, {value});
 }
 
 /// A dropout rate must leave something: 0 <= rate < 1.

@@ -33,14 +33,15 @@ struct ParameterRange {
 /// Names, shapes and offsets of all tensors of a model, in the order in which they are stored.
 class ParameterTable {
  public:
-  /// Throws where the sizes cannot be, as those that a damaged file claims.
+  /// Throws where no machine could hold that many, as a damaged file or a slip in a configuration claims: the
+  /// refusal comes before memory is asked for.
   void add(std::string name, Index rows, Index cols, bool is_vector) {
     constexpr bool is_wide = sizeof(Index) > 4;
-    constexpr double most = is_wide ? 9007199254740992.0 : 2147483647.0;
+    constexpr double most = is_wide ? 1099511627776.0 : 2147483647.0;
     const double size = static_cast<double>(rows) * static_cast<double>(cols);
     if (rows < 0 || cols < 0 || static_cast<double>(size_) + size > most) {
       detail::fail({"parameter ", name},
-                   {"a size, and all sizes together at most ", is_wide ? "2^53" : "2^31 - 1"},
+                   {"a size, and all sizes together at most ", is_wide ? "2^40" : "2^31 - 1"},
                    {rows, " x ", cols});
     }
     entries_.push_back({std::move(name), rows, cols, is_vector, size_});

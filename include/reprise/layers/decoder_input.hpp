@@ -20,8 +20,8 @@ class CodelessInput : public LayerDefaults<Scalar_> {
 
   CodelessInput(const char* name, SequenceShape output) : name_(name), output_(output) { validate(); }
   void validate() const {
-    require_positive(output_.steps, name_, "steps");
-    require_positive(output_.features, name_, "features");
+    require_size(output_.steps, name_, "steps");
+    require_size(output_.features, name_, "features");
   }
 
   const char* name() const { return name_; }

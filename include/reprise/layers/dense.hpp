@@ -49,8 +49,8 @@ class Dense : public LayerDefaults<Scalar_> {
                                     detail::SizedMatrix<Scalar, Rows, Cols>>>;
 
   Dense(Index inputs, const DenseOptions& options) : inputs_(inputs), options_(options) {
-    detail::require_positive(options.units, "Dense", "units");
-    detail::require_positive(inputs, "Dense", "number of input features");
+    detail::require_size(options.units, "Dense", "units");
+    detail::require_size(inputs, "Dense", "number of input features");
     if ((Inputs != Eigen::Dynamic && inputs != Inputs) ||
         (Units != Eigen::Dynamic && options.units != Units)) {
       detail::fail("Dense", {"the sizes it was compiled for, ", Inputs, " inputs and ", Units, " units"},

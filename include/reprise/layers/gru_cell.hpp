@@ -98,8 +98,8 @@ class GruCell {
 
   /// `inputs`: features of x.
   GruCell(Index inputs, const GruOptions& options) : inputs_(inputs), options_(options) {
-    detail::require_positive(options.units, "Gru", "units");
-    detail::require_positive(inputs, "Gru", "number of input features");
+    detail::require_size(options.units, "Gru", "units");
+    detail::require_size(inputs, "Gru", "number of input features");
     detail::require_rate(options.dropout, "Gru", "dropout");
     detail::require_rate(options.recurrent_dropout, "Gru", "recurrent_dropout");
   }

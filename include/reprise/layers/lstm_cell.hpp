@@ -91,8 +91,8 @@ class LstmCell {
 
   /// `inputs`: features of x.
   LstmCell(Index inputs, const LstmOptions& options) : inputs_(inputs), options_(options) {
-    detail::require_positive(options.units, "Lstm", "units");
-    detail::require_positive(inputs, "Lstm", "number of input features");
+    detail::require_size(options.units, "Lstm", "units");
+    detail::require_size(inputs, "Lstm", "number of input features");
     detail::require_rate(options.dropout, "Lstm", "dropout");
     detail::require_rate(options.recurrent_dropout, "Lstm", "recurrent_dropout");
     if ((Inputs != Eigen::Dynamic && inputs != Inputs) ||

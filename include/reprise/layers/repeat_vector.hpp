@@ -19,7 +19,7 @@ class RepeatVector : public LayerDefaults<Scalar_> {
   static constexpr const char* kind = "RepeatVector";
 
   explicit RepeatVector(Index steps) : steps_(steps) { validate(); }
-  void validate() const { detail::require_positive(steps_, "RepeatVector", "steps"); }
+  void validate() const { detail::require_size(steps_, "RepeatVector", "steps"); }
   template <typename Self, typename Visit>
   static void each_field(Self& self, const Visit& visit) {
     visit("steps", self.steps_);

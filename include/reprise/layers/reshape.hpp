@@ -19,8 +19,8 @@ class Reshape : public LayerDefaults<Scalar_> {
 
   explicit Reshape(SequenceShape output) : output_(output) { validate(); }
   void validate() const {
-    detail::require_positive(output_.steps, "Reshape", "steps");
-    detail::require_positive(output_.features, "Reshape", "features");
+    detail::require_size(output_.steps, "Reshape", "steps");
+    detail::require_size(output_.features, "Reshape", "features");
   }
   template <typename Self, typename Visit>
   static void each_field(Self& self, const Visit& visit) {

@@ -18,8 +18,8 @@ class Sequential {
   using Scalar = Scalar_;
 
   explicit Sequential(SequenceShape input) : input_(input) {
-    detail::require_positive(input.steps, "model", "steps");
-    detail::require_positive(input.features, "model", "features");
+    detail::require_size(input.steps, "model", "steps");
+    detail::require_size(input.features, "model", "features");
   }
 
   /// Appends a layer whose parameters are named `<name>.kernel` and so on. Throws where it does not fit the

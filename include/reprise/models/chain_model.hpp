@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -59,7 +60,12 @@ class ChainModel {
   ChainModel(const char* kind, Sequential<Scalar> network, std::uint64_t seed)
       : kind_(kind), parts_(std::make_shared<Parts>(std::move(network))) {
     Parts& p = *parts_;
-    p.weights.resize(p.network.parameters().size());
+    const Index count = p.network.parameters().size();
+    try {
+      p.weights.resize(count);
+    } catch (const std::bad_alloc&) {
+      detail::fail(kind, {"memory for ", count, " parameters of ", sizeof(Scalar), " bytes"}, "less");
+    }
     p.network.initialize(p.weights.data(), seed);
   }
   ChainModel(const char* kind, Sequential<Scalar> network, Vector<Scalar> weights)

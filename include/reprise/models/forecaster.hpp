@@ -145,8 +145,12 @@ class Forecaster : public ChainModel<Scalar_> {
   }
 
   static Sequential<Scalar> build(ForecasterOptions& options) {
-    detail::require_positive(options.horizon, "Forecaster", "horizon");
-    detail::require_positive(target_features(options), "Forecaster", "target_features");
+    detail::require_size(options.horizon, "Forecaster", "horizon");
+    detail::require_size(target_features(options), "Forecaster", "target_features");
+    if (options.horizon > detail::largest_size / target_features(options)) {
+      detail::fail("Forecaster", {"horizon x target_features of at most ", detail::largest_size},
+                   {options.horizon, " x ", target_features(options)});
+    }
     if (options.layers.empty()) detail::fail("Forecaster", "at least one recurrent layer", "none");
     Sequential<Scalar> network({.steps = options.steps, .features = options.features});
     for (std::size_t l = 0; l < options.layers.size(); ++l) {

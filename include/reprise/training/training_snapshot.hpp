@@ -150,11 +150,10 @@ TrainingState<Scalar> read_training(SnapshotReader& reader, const ParameterTable
 
 /// Sizes of a network's input that a snapshot may claim: products of two of them then stay within 64 bits.
 inline void require_sizes(const SnapshotReader& reader, const std::string& section, SequenceShape shape) {
-  constexpr Index largest = 2147483647;
   for (const auto& [name, size] : {std::pair("features", shape.features), std::pair("steps", shape.steps)}) {
-    if (size >= 1 && size <= largest) continue;
+    if (size >= 1 && size <= largest_size) continue;
     throw FileError(reader.place() + ": " + section + "." + name + ": expected a size from 1 to " +
-                    std::to_string(largest) + ", got " + std::to_string(size));
+                    std::to_string(largest_size) + ", got " + std::to_string(size));
   }
 }
 

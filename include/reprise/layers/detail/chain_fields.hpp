@@ -70,10 +70,11 @@ class ChainFields {
   }
   /// Products of two sizes must stay within 64 bits, whatever a file claims.
   static void require_sizes(const FieldReader& reader, SequenceShape shape) {
-    constexpr Index largest = 2147483647;
-    if (shape.features >= 1 && shape.steps >= 1 && shape.features <= largest && shape.steps <= largest)
+    if (shape.features >= 1 && shape.steps >= 1 && shape.features <= largest_size &&
+        shape.steps <= largest_size) {
       return;
-    reader.refuse("features and steps from 1 to " + std::to_string(largest), to_string(shape));
+    }
+    reader.refuse("features and steps from 1 to " + std::to_string(largest_size), to_string(shape));
   }
 
   void write_layer(FieldWriter& writer, const Entry& entry) const {
