@@ -73,7 +73,7 @@ TEST_CASE("there are ten activations, known by Keras's names") {
   CHECK(seen.size() == 10);
   CHECK(reprise::activation::leaky_relu == Activation::leaky_relu);
   for (const char* unknown : {"gelu", "", "Tanh", "relu "}) {
-    const std::string message = test::error_of([&] { reprise::activation_from_name(unknown); });
+    const std::string message = test::error_of([&] { return reprise::activation_from_name(unknown); });
     CHECK(test::contains(message, "activation"));
     CHECK(test::contains(message, std::string("got ") + unknown));
   }

@@ -407,20 +407,22 @@ TEST_CASE("autoencoder: windows of another shape are refused with both shapes") 
   const Autoencoder<float> model(test::small_model(4, 2));
   const std::string expected = "expected 4 steps x 2 features, got ";
   const Windows longer = test::wave_windows(5, 6, 2), narrower = test::wave_windows(5, 4, 1);
-  CHECK(error_of([&] { model.reconstruct(longer); }) ==
+  CHECK(error_of([&] { return model.reconstruct(longer); }) ==
         "reconstruct: windows: " + expected + "6 steps x 2 features");
-  CHECK(error_of([&] { model.reconstruct(narrower); }) ==
+  CHECK(error_of([&] { return model.reconstruct(narrower); }) ==
         "reconstruct: windows: " + expected + "4 steps x 1 features");
-  CHECK(error_of([&] { model.encode(longer); }) == "encode: windows: " + expected + "6 steps x 2 features");
-  CHECK(error_of([&] { model.evaluate(longer); }) ==
+  CHECK(error_of([&] { return model.encode(longer); }) ==
+        "encode: windows: " + expected + "6 steps x 2 features");
+  CHECK(error_of([&] { return model.evaluate(longer); }) ==
         "evaluate: windows: " + expected + "6 steps x 2 features");
 
   const Sequences<float> batch({.samples = 3, .steps = 6, .features = 2}),
       right({.samples = 3, .steps = 4, .features = 2}), codes({.samples = 3, .steps = 1, .features = 5});
-  CHECK(error_of([&] { model.reconstruct(batch); }) ==
+  CHECK(error_of([&] { return model.reconstruct(batch); }) ==
         "reconstruct: input: " + expected + "6 steps x 2 features");
-  CHECK(error_of([&] { model.encode(batch); }) == "encode: input: " + expected + "6 steps x 2 features");
-  CHECK(error_of([&] { model.decode(codes); }) ==
+  CHECK(error_of([&] { return model.encode(batch); }) ==
+        "encode: input: " + expected + "6 steps x 2 features");
+  CHECK(error_of([&] { return model.decode(codes); }) ==
         "decode: codes: expected 1 steps x 3 features, got 1 steps x 5 features");
   Sequences<float> output({.samples = 3, .steps = 5, .features = 2}),
       fewer({.samples = 2, .steps = 4, .features = 2});
@@ -431,10 +433,10 @@ TEST_CASE("autoencoder: windows of another shape are refused with both shapes") 
         "reconstruct: output: expected 3 windows, got 2");
 
   const Windows windows = test::wave_windows(5, 4, 2);
-  CHECK(error_of([&] { model.evaluate(windows, {.batch_size = 0}); }) ==
+  CHECK(error_of([&] { return model.evaluate(windows, {.batch_size = 0}); }) ==
         "evaluate: expected batch_size > 0, got 0");
-  CHECK(contains(error_of([&] { model.evaluate(windows, {.threads = 0}); }), "threads > 0, got 0"));
-  CHECK(contains(error_of([&] { model.evaluate(windows, {.loss = reprise::Huber{.delta = -1}}); }),
+  CHECK(contains(error_of([&] { return model.evaluate(windows, {.threads = 0}); }), "threads > 0, got 0"));
+  CHECK(contains(error_of([&] { return model.evaluate(windows, {.loss = reprise::Huber{.delta = -1}}); }),
                  "delta > 0"));
 }
 
@@ -455,9 +457,9 @@ TEST_CASE("autoencoder: NaN comes out where NaN goes in") {
       CHECK(std::isfinite(output(0, t, 0)));
       CHECK(std::isnan(output(1, t, 0)));
     }
-    CHECK(error_of([&] { model.reconstruct(input); }) ==
+    CHECK(error_of([&] { return model.reconstruct(input); }) ==
           "reconstruct: input: expected finite values, got nan at sample 1, step 2, feature 0");
-    CHECK(contains(error_of([&] { model.encode(input); }),
+    CHECK(contains(error_of([&] { return model.encode(input); }),
                    "encode: input: expected finite values, got nan at sample 1"));
   }
 }

@@ -210,9 +210,9 @@ TEST_CASE("baselines: wrong use") {
   CHECK(contains(error_of([&] { PcaBaseline({.components = 3}).fit(windows.subset(0, 3)); }),
                  "more windows than components, 3, got 3"));
   CHECK_NOTHROW(PcaBaseline({.components = 3}).fit(windows.subset(0, 4)));
-  CHECK(contains(error_of([&] { PcaBaseline().reconstruct(windows); }), "fit() before it"));
-  CHECK(contains(error_of([&] { MeanWindowBaseline().reconstruct(windows); }), "fit() before it"));
-  CHECK(contains(error_of([&] { NearestWindowBaseline().scores(windows); }), "fit() before it"));
+  CHECK(contains(error_of([&] { return PcaBaseline().reconstruct(windows); }), "fit() before it"));
+  CHECK(contains(error_of([&] { return MeanWindowBaseline().reconstruct(windows); }), "fit() before it"));
+  CHECK(contains(error_of([&] { return NearestWindowBaseline().scores(windows); }), "fit() before it"));
   CHECK(contains(error_of([] { NearestWindowBaseline({.neighbours = 0}); }), "neighbours > 0"));
   CHECK(contains(error_of([&] { NearestWindowBaseline({.neighbours = 3}).fit(windows.subset(0, 2)); }),
                  "neighbours, 3, got 2"));
@@ -222,13 +222,15 @@ TEST_CASE("baselines: wrong use") {
   pca.fit(windows);
   mean_window.fit(windows);
   nearest.fit(windows.subset(0, 6));
-  CHECK(contains(error_of([&] { pca.reconstruct(longer); }), "windows of 4 steps x 2 features, got 5"));
-  CHECK(contains(error_of([&] { mean_window.reconstruct(longer); }), "windows of 4 steps x 2 features"));
-  CHECK(contains(error_of([&] { nearest.scores(longer); }), "windows of 4 steps x 2 features"));
-  CHECK(contains(error_of([&] { nearest.scores(windows.subset(0, 3), Neighbours::without_overlap); }),
+  CHECK(
+      contains(error_of([&] { return pca.reconstruct(longer); }), "windows of 4 steps x 2 features, got 5"));
+  CHECK(
+      contains(error_of([&] { return mean_window.reconstruct(longer); }), "windows of 4 steps x 2 features"));
+  CHECK(contains(error_of([&] { return nearest.scores(longer); }), "windows of 4 steps x 2 features"));
+  CHECK(contains(error_of([&] { return nearest.scores(windows.subset(0, 3), Neighbours::without_overlap); }),
                  "that do not overlap window 1, got 1"));
   CHECK(contains(
-      error_of([&] { nearest.scores(windows_of(50, 2, {.length = 4}), Neighbours::without_overlap); }),
+      error_of([&] { return nearest.scores(windows_of(50, 2, {.length = 4}), Neighbours::without_overlap); }),
       "windows of the training series, of 40 steps"));
   CHECK(contains(
       error_of([] {
@@ -260,11 +262,11 @@ TEST_CASE("baseline report: rows, ratios and labels") {
         "other             2.5            1.25    0.5000\n"
         "2 held-out normal windows, 3 test windows\n");
   CHECK(contains(error_of([&] {
-                   baseline_report(model, {{"other", {2}, {5, 2, 3}}});
+                   return baseline_report(model, {{"other", {2}, {5, 2, 3}}});
                  }),
                  "other: expected scores of the model's 2 held-out and 3 test windows, got 1 and 3"));
-  CHECK(contains(error_of([&] { baseline_report(model, {}, {0, 1}); }), "a label for each of 3"));
-  CHECK(contains(error_of([] { baseline_report({"network", {}, {}}, {}); }), "calibration score"));
+  CHECK(contains(error_of([&] { return baseline_report(model, {}, {0, 1}); }), "a label for each of 3"));
+  CHECK(contains(error_of([] { return baseline_report({"network", {}, {}}, {}); }), "calibration score"));
   const auto perfect = baseline_report({"network", {0, 0}, {}}, {{"a", {0, 0}}, {"b", {0, 1}}});
   CHECK(perfect.rows[1].ratio == 1);
   CHECK(perfect.rows[2].ratio == std::numeric_limits<double>::infinity());
@@ -290,5 +292,5 @@ TEST_CASE("baseline report: every baseline of the room") {
 
   const auto refused = baseline_report(model, train, held_out, test, {}, {.pca = {.components = 11}});
   CHECK(contains(refused.rows[3].refusal, "as many values as components"));
-  CHECK(contains(error_of([&] { baseline_report(model, train, held_out); }), "and 0 test windows"));
+  CHECK(contains(error_of([&] { return baseline_report(model, train, held_out); }), "and 0 test windows"));
 }

@@ -251,8 +251,8 @@ TEST_CASE("decoder: teacher forcing where a window's last patch is padded") {
   Autoencoder<double> reversed(options);
   CHECK(contains(error_of([&] { reversed.fit(padded); }), refused));
   CHECK(contains(error_of([&] { reversed.fit(whole, {.validation_data = padded}); }), refused));
-  CHECK(contains(error_of([&] { reversed.evaluate(padded); }), refused));
-  CHECK(contains(error_of([&] { reversed.reconstruct(padded); }), refused));
+  CHECK(contains(error_of([&] { return reversed.evaluate(padded); }), refused));
+  CHECK(contains(error_of([&] { return reversed.reconstruct(padded); }), refused));
   reversed.fit(whole);
 }
 
@@ -268,7 +268,7 @@ TEST_CASE("decoder: encode is the same for all, decode needs a decoder that the 
             1e-12);
     } else {
       CHECK(
-          contains(error_of([&] { model.decode(codes); }),
+          contains(error_of([&] { return model.decode(codes); }),
                    "decode: expected a decoder that needs nothing but the code, got one that starts from the "
                    "encoder's state; use reconstruct"));
     }

@@ -78,7 +78,7 @@ TEST_CASE("detector: episodes are runs above the threshold, with no more quiet i
   CHECK(apart[1].start == 9);
   CHECK(find_episodes(scores, 1.0, 0).size() == 3);
   CHECK(find_episodes(scores, 5.0, 0).empty());
-  CHECK(contains(error_of([&] { find_episodes(scores, 1.0, -1); }), "quiet >= 0"));
+  CHECK(contains(error_of([&] { return find_episodes(scores, 1.0, -1); }), "quiet >= 0"));
 }
 
 TEST_CASE("detector: a score is by definition the members' mean z, in units of the threshold") {
@@ -188,7 +188,7 @@ TEST_CASE("detector: the status that so many rows can carry") {
   CHECK_FALSE(too_short.has_verdicts());
   CHECK(contains(text_of(too_short.report()), "no verdicts"));
   CHECK(too_short.scores(autoregressive(200, 4)).size() == 200);
-  const std::string needs = error_of([&] { too_short.detect(autoregressive(200, 4)); });
+  const std::string needs = error_of([&] { return too_short.detect(autoregressive(200, 4)); });
   CHECK(contains(needs, "rows to train on, for verdicts, got 120"));
   const auto enough = static_cast<Index>(std::stol(needs.substr(needs.find("at least ") + 9)));
   CHECK(Detector().fit(autoregressive(enough + 10, 3)).has_verdicts());
@@ -268,17 +268,17 @@ TEST_CASE("detector: fault codes in training blind nothing, constant series do n
 
 TEST_CASE("detector: refused") {
   Detector detector;
-  CHECK(contains(error_of([&] { detector.scores(wave(500)); }), "fit() before it"));
-  CHECK(contains(error_of([&] { detector.detect(wave(500)); }), "fit() before it"));
-  CHECK(contains(error_of([&] { detector.report(); }), "fit() before it"));
+  CHECK(contains(error_of([&] { return detector.scores(wave(500)); }), "fit() before it"));
+  CHECK(contains(error_of([&] { return detector.detect(wave(500)); }), "fit() before it"));
+  CHECK(contains(error_of([&] { return detector.report(); }), "fit() before it"));
   CHECK(contains(error_of([&] { detector.fit(wave(20)); }), "rows to train on, for windows of 8, got 20"));
   CHECK_FALSE(detector.is_fitted());
   detector.fit(wave(1000));
   std::vector<double> broken = wave(1000);
   broken[42] = std::numeric_limits<double>::quiet_NaN();
-  CHECK(contains(error_of([&] { detector.scores(broken); }), "at step 42"));
-  CHECK(contains(error_of([&] { detector.scores(waves(500, 2)); }), "1 feature"));
-  CHECK(contains(error_of([&] { detector.scores(wave(50)); }), "time steps, got 50"));
+  CHECK(contains(error_of([&] { return detector.scores(broken); }), "at step 42"));
+  CHECK(contains(error_of([&] { return detector.scores(waves(500, 2)); }), "1 feature"));
+  CHECK(contains(error_of([&] { return detector.scores(wave(50)); }), "time steps, got 50"));
   const auto before = detector.scores(wave(500, 2));
   CHECK(contains(error_of([&] { detector.fit(broken); }), "at step 42"));
   CHECK(detector.scores(wave(500, 2)) == before);

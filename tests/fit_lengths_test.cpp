@@ -76,9 +76,10 @@ TEST_CASE("padded: valid steps first, zeros behind, and the lengths") {
   CHECK(of_matrices.values.shape() == reprise::SequenceShape{.steps = 4, .features = 3});
   CHECK(of_matrices.values(1, 3, 2) == matrices[1](3, 2));
   CHECK(of_matrices.values(0, 2, 0) == 0.0);
-  CHECK(contains(error_of([&] { reprise::padded<float>(data, 4); }), "sequences of at most 4 steps, got 6"));
+  CHECK(contains(error_of([&] { return reprise::padded<float>(data, 4); }),
+                 "sequences of at most 4 steps, got 6"));
   CHECK(contains(error_of([&] {
-                   reprise::padded<float>(
+                   return reprise::padded<float>(
                        std::vector<Eigen::MatrixXd>{{Eigen::MatrixXd(1, 2)}, {Eigen::MatrixXd(1, 3)}});
                  }),
                  "2 features in each sequence, got 3"));

@@ -187,8 +187,9 @@ TEST_CASE("forecaster: options and samples that cannot be are refused by name") 
                  "fit: windows: targets: expected 2 steps x 1 features, got 4 steps x 1 features"));
   CHECK(contains(error_of([&] { model.fit(sliding_windows(series, {.length = 5, .horizon = 2})); }),
                  "fit: windows: expected 4 steps x 1 features, got 5 steps"));
-  CHECK(contains(error_of([&] { model.predict(sliding_windows(series, {.length = 5})); }),
+  CHECK(contains(error_of([&] { return model.predict(sliding_windows(series, {.length = 5})); }),
                  "predict: windows: expected 4"));
-  CHECK(contains(error_of([&] { model.evaluate(sliding_windows(series, {.length = 4, .horizon = 3})); }),
-                 "evaluate: windows: targets: expected 2 steps"));
+  CHECK(
+      contains(error_of([&] { return model.evaluate(sliding_windows(series, {.length = 4, .horizon = 3})); }),
+               "evaluate: windows: targets: expected 2 steps"));
 }

@@ -255,7 +255,7 @@ TEST_CASE("chain: every kind of layer of ours comes back as it was written") {
   save(Chain<double>{model.network(), model.weights()}, directory / "first");
   save(load<Chain<double>>(directory / "first"), directory / "second");
   CHECK(bytes("first") == bytes("second"));
-  CHECK(contains(message_of([&] { load<Autoencoder<double>>(directory / "first"); }),
+  CHECK(contains(message_of([&] { return load<Autoencoder<double>>(directory / "first"); }),
                  "model: expected Autoencoder, got \"Sequential\""));
 }
 
@@ -266,16 +266,16 @@ TEST_CASE("chain: what a file may not hold is refused by name") {
   fit(chain, Lion{}, 1);
   save(chain, path);
   CHECK(contains(
-      message_of([&] { load<Chain<double>>(path); }),
+      message_of([&] { return load<Chain<double>>(path); }),
       "network.layers[4].layer.kind: expected a known layer or one of the registry, got \"Square\""));
   Registry layers;
   layers.add<AnyLayer<double>, Square<double>>();
-  CHECK(contains(message_of([&] { load<Chain<double>>(path, layers); }),
+  CHECK(contains(message_of([&] { return load<Chain<double>>(path, layers); }),
                  "training.optimizer.kind: expected one of the kinds Adam, AdamW, Sgd, RmsProp, or one of "
                  "the registry, got \"Lion\""));
   Registry floats;
   floats.add<AnyLayer<float>, Square<float>>();
-  CHECK(contains(message_of([&] { load<Chain<double>>(path, floats); }), "got \"Square\""));
+  CHECK(contains(message_of([&] { return load<Chain<double>>(path, floats); }), "got \"Square\""));
 
   chain.network.add("nameless", Nameless<double>());
   CHECK(contains(message_of([&] { save(chain, path); }),

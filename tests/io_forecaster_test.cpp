@@ -67,5 +67,5 @@ TEST_CASE("forecaster's file: written by a checkpoint, and not taken for another
   CHECK(rest.training_state().epochs == 3);
   rest.fit(windows, {.epochs = 2, .batch_size = 16});
   CHECK(same_bits(rest.weights(), model.weights()));
-  CHECK(contains(error_of([&] { reprise::load<reprise::Autoencoder<float>>(file); }), "Forecaster"));
+  CHECK(contains(error_of([&] { return reprise::load<reprise::Autoencoder<float>>(file); }), "Forecaster"));
 }

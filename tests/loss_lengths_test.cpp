@@ -169,7 +169,7 @@ TEST_CASE("loss lengths: those that cannot be are refused") {
   const Values a({.samples = batch, .steps = steps, .features = features});
   const auto message = [&](const std::vector<Index>& wrong) -> std::string {
     try {
-      reprise::loss_value(reprise::MeanSquaredError{}, a, a, {}, wrong);
+      static_cast<void>(reprise::loss_value(reprise::MeanSquaredError{}, a, a, {}, wrong));
     } catch (const reprise::Error& error) {
       return error.what();
     }

@@ -84,14 +84,20 @@ TEST_CASE("metrics: infinity is a score") {
 }
 
 TEST_CASE("metrics: what cannot be measured has a message each") {
-  CHECK(contains(error_of([] { roc_auc(scores, {0, 0, 0, 0, 0, 0}); }), "normal ones (0) only"));
-  CHECK(contains(error_of([] { roc_auc(scores, {1, 1, 1, 1, 1, 1}); }), "outliers (1) only"));
-  CHECK(contains(error_of([] { average_precision(scores, {0, 0, 0, 0, 0, 0}); }), "average_precision"));
-  CHECK(contains(error_of([] { best_f1(scores, {0, 0, 0, 0, 0, 0}); }), "normal ones (0) only"));
-  CHECK(contains(error_of([] { roc_auc({}, Labels{}); }), "none"));
-  CHECK(contains(error_of([] { roc_auc(scores, {0, 1}); }), "a label for each of 6 scores, got 2"));
-  CHECK(contains(error_of([] { confusion_table({0, 1}, {1}); }), "a label for each of 2 decisions"));
-  CHECK(contains(error_of([] { roc_auc(std::vector<double>{1, not_a_number}, {0, 1}); }), "nan at index 1"));
+  CHECK(contains(error_of([] { return roc_auc(scores, {0, 0, 0, 0, 0, 0}); }), "normal ones (0) only"));
+  CHECK(contains(error_of([] { return roc_auc(scores, {1, 1, 1, 1, 1, 1}); }), "outliers (1) only"));
+  CHECK(contains(error_of([] {
+                   return average_precision(scores, {0, 0, 0, 0, 0, 0});
+                 }),
+                 "average_precision"));
+  CHECK(contains(error_of([] { return best_f1(scores, {0, 0, 0, 0, 0, 0}); }), "normal ones (0) only"));
+  CHECK(contains(error_of([] { return roc_auc({}, Labels{}); }), "none"));
+  CHECK(contains(error_of([] { return roc_auc(scores, {0, 1}); }), "a label for each of 6 scores, got 2"));
+  CHECK(contains(error_of([] { return confusion_table({0, 1}, {1}); }), "a label for each of 2 decisions"));
+  CHECK(contains(error_of([] {
+                   return roc_auc(std::vector<double>{1, not_a_number}, {0, 1});
+                 }),
+                 "nan at index 1"));
   CHECK_THROWS_AS(confusion_table(scores, not_a_number, labels), Error);
   const ConfusionTable no_outliers{0, 2, 3, 0};
   CHECK_THROWS_AS(no_outliers.recall(), Error);

@@ -155,12 +155,12 @@ TEST_CASE("a model that was moved from refuses, and can be assigned to") {
   Autoencoder<float> taken = std::move(model);
   const std::string message = "Autoencoder: expected a model, got one that was moved from";
   CHECK(error_of([&] { model.fit(windows); }) == message);
-  CHECK(error_of([&] { model.reconstruct(windows); }) == message);
-  CHECK(error_of([&] { model.encode(windows); }) == message);
-  CHECK(error_of([&] { model.decode(Sequences<float>({.samples = 1, .steps = 1, .features = 3})); }) ==
+  CHECK(error_of([&] { return model.reconstruct(windows); }) == message);
+  CHECK(error_of([&] { return model.encode(windows); }) == message);
+  CHECK(error_of([&] { return model.decode(Sequences<float>({.samples = 1, .steps = 1, .features = 3})); }) ==
         message);
-  CHECK(error_of([&] { model.evaluate(windows); }) == message);
-  CHECK(error_of([&] { model.summary(); }) == message);
+  CHECK(error_of([&] { return model.evaluate(windows); }) == message);
+  CHECK(error_of([&] { return model.summary(); }) == message);
   CHECK(error_of([&] { model.weights(); }) == message);
   CHECK(error_of([&] { model.writable_weights(); }) == message);
   CHECK(error_of([&] { model.parameter("output.bias"); }) == message);
@@ -178,8 +178,8 @@ TEST_CASE("a model that was moved from refuses, and can be assigned to") {
   reprise::Forecaster<double> forecaster({.steps = 4, .layers = {{.units = 2}}});
   const auto kept = std::move(forecaster);
   const std::string of_forecaster = "Forecaster: expected a model, got one that was moved from";
-  CHECK(error_of([&] { forecaster.predict(windows); }) == of_forecaster);
-  CHECK(error_of([&] { forecaster.summary(); }) == of_forecaster);
+  CHECK(error_of([&] { return forecaster.predict(windows); }) == of_forecaster);
+  CHECK(error_of([&] { return forecaster.summary(); }) == of_forecaster);
   CHECK(error_of([&] { forecaster.options(); }) == of_forecaster);
   CHECK(error_of([&] { forecaster.steps(); }) == of_forecaster);
   CHECK(error_of([&] { forecaster.horizon(); }) == of_forecaster);
@@ -192,7 +192,7 @@ TEST_CASE("a model whose parameters or network were taken refuses, and can be as
   Autoencoder<float> model = start;
   const Vector<float> weights = std::move(model).weights();
   CHECK(weights == start.weights());
-  CHECK(error_of([&] { model.reconstruct(windows); }) == message);
+  CHECK(error_of([&] { return model.reconstruct(windows); }) == message);
   CHECK(error_of([&] { model.weights(); }) == message);
   model = start;
   const reprise::Sequential<float> network = std::move(model).network();

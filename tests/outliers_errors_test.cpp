@@ -118,12 +118,14 @@ TEST_CASE("errors: float values are subtracted as doubles") {
 
 TEST_CASE("errors: what does not fit says what was expected and what came") {
   const Windows windows = two_features();
-  const std::string count = error_of(
-      [&] { mean_squared_errors(windows, Sequences<float>({.samples = 4, .steps = 2, .features = 2})); });
+  const std::string count = error_of([&] {
+    return mean_squared_errors(windows, Sequences<float>({.samples = 4, .steps = 2, .features = 2}));
+  });
   CHECK(contains(count, "3 windows of 2 steps x 2 features"));
   CHECK(contains(count, "got 4 windows"));
-  const std::string shape = error_of(
-      [&] { mean_squared_errors(windows, Sequences<float>({.samples = 3, .steps = 2, .features = 1})); });
+  const std::string shape = error_of([&] {
+    return mean_squared_errors(windows, Sequences<float>({.samples = 3, .steps = 2, .features = 1}));
+  });
   CHECK(contains(shape, "got 3 windows of 2 steps x 1 features"));
 }
 
@@ -135,7 +137,7 @@ TEST_CASE("errors: a reconstruction that is not finite is named with its place")
     y.values().setZero();
     y(70, 2, 0) = bad;
     y(71, 0, 0) = bad;  // earlier in time-major memory, later as a window
-    const std::string message = error_of([&] { mean_absolute_errors(windows, y); });
+    const std::string message = error_of([&] { return mean_absolute_errors(windows, y); });
     CHECK(contains(message, "reconstruction"));
     CHECK(contains(message, "window 70, step 2, feature 0"));
   }

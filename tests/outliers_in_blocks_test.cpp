@@ -87,23 +87,25 @@ TEST_CASE("scores in blocks: never more windows at once than a block") {
     sizes.push_back(part.size());
     return crooked(part);
   };
-  point_scores_in_blocks(windows, reconstruct, {.order = PointOrder::point_first, .block = 80});
+  static_cast<void>(
+      point_scores_in_blocks(windows, reconstruct, {.order = PointOrder::point_first, .block = 80}));
   CHECK(sizes == std::vector<Index>{80, 80, 35});
 }
 
 TEST_CASE("scores in blocks: wrong use") {
   const Windows windows = two_features(30, {.length = 6});
-  CHECK(contains(error_of([&] { point_scores_in_blocks(windows, crooked, {.block = 0}); }), "block > 0"));
+  CHECK(contains(error_of([&] { return point_scores_in_blocks(windows, crooked, {.block = 0}); }),
+                 "block > 0"));
   for (const PointOrder order : {PointOrder::window_first, PointOrder::point_first}) {
     CHECK(contains(error_of([&] {
-                     point_scores_in_blocks(windows, crooked,
-                                            {.order = order, .over_windows = Aggregate::sum});
+                     return point_scores_in_blocks(windows, crooked,
+                                                   {.order = order, .over_windows = Aggregate::sum});
                    }),
                    "mean, median, max or min over the windows"));
     const auto too_few = [](const Windows& part) {
       return Sequences<double>({.samples = part.size() - 1, .steps = 6, .features = 2});
     };
-    CHECK(contains(error_of([&] { point_scores_in_blocks(windows, too_few, {.order = order}); }),
+    CHECK(contains(error_of([&] { return point_scores_in_blocks(windows, too_few, {.order = order}); }),
                    "a reconstruction of 25 windows"));
     const auto nan = [](const Windows& part) {
       auto y = crooked(part);
@@ -112,10 +114,10 @@ TEST_CASE("scores in blocks: wrong use") {
       return y;
     };
     const auto message =
-        error_of([&] { point_scores_in_blocks(windows, nan, {.order = order, .block = 10}); });
+        error_of([&] { return point_scores_in_blocks(windows, nan, {.order = order, .block = 10}); });
     CHECK(contains(message, "windows 10 to 19: "));
     CHECK(contains(message, "window 3, step 2, feature 1"));
   }
   const Windows gaps = two_features(30, {.length = 3, .stride = 5});
-  CHECK(contains(error_of([&] { point_scores_in_blocks(gaps, crooked); }), "stride <= length"));
+  CHECK(contains(error_of([&] { return point_scores_in_blocks(gaps, crooked); }), "stride <= length"));
 }

@@ -229,17 +229,19 @@ TEST_CASE("windows: the tail window is gathered as it is read") {
 
 TEST_CASE("point scores: wrong use") {
   const Windows windows = windows_over(10, {.length = 4});
-  const std::string count = error_of([&] { point_scores(windows, std::vector<double>(6), Aggregate::max); });
+  const std::string count =
+      error_of([&] { return point_scores(windows, std::vector<double>(6), Aggregate::max); });
   CHECK(contains(count, "7 window errors"));
   CHECK(contains(count, "got 6"));
-  CHECK(contains(error_of([&] { point_scores(windows, Matrix<double>::Zero(7, 3), Aggregate::max); }),
+  CHECK(contains(error_of([&] { return point_scores(windows, Matrix<double>::Zero(7, 3), Aggregate::max); }),
                  "7 windows x 4 steps"));
   std::vector<double> errors(7);
   errors[4] = std::numeric_limits<double>::quiet_NaN();
-  CHECK(contains(error_of([&] { point_scores(windows, errors, Aggregate::max); }), "nan at index 4"));
+  CHECK(contains(error_of([&] { return point_scores(windows, errors, Aggregate::max); }), "nan at index 4"));
   Matrix<double> steps = Matrix<double>::Zero(7, 4);
   steps(5, 2) = -1;
-  CHECK(contains(error_of([&] { point_scores(windows, steps, Aggregate::mean); }), "-1 at window 5, step 2"));
+  CHECK(contains(error_of([&] { return point_scores(windows, steps, Aggregate::mean); }),
+                 "-1 at window 5, step 2"));
   CHECK(contains(error_of([&] { WindowGrid(windows_over(10, {.length = 2, .stride = 3})); }), "stride 3"));
   CHECK_THROWS_AS(WindowGrid({.windows = 3, .length = 4, .stride = 2, .points = 9}), Error);
   CHECK_THROWS_AS(WindowGrid({.windows = 3, .length = 4, .stride = 2, .points = 6}), Error);

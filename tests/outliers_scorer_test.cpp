@@ -224,7 +224,7 @@ TEST_CASE("scorer: the rule that no one named lets through no more false alarms 
 
 TEST_CASE("scorer: wrong use") {
   OutlierScorer scorer{threshold::mad(3)};
-  CHECK(contains(error_of([&] { scorer.score(std::vector<double>{1}); }), "calibrate()"));
+  CHECK(contains(error_of([&] { return scorer.score(std::vector<double>{1}); }), "calibrate()"));
   scorer.set_threshold(threshold::quantile(0.5));
   CHECK_THROWS_AS(scorer.score(std::vector<double>{1}), Error);
   CHECK_THROWS_AS(scorer.calibrate(std::vector<double>{}), Error);
@@ -238,7 +238,10 @@ TEST_CASE("scorer: wrong use") {
   CHECK(contains(error_of([&] { scorer.calibrate(std::vector<double>{-1}); }), "-1 at index 0"));
   CHECK(scorer.threshold() == threshold);  // as it was
   CHECK(scorer.calibration_scores().size() == 10);
-  CHECK(contains(error_of([&] { scorer.score(std::vector<double>{1, 2, not_a_number}); }), "nan at index 2"));
+  CHECK(contains(error_of([&] {
+                   return scorer.score(std::vector<double>{1, 2, not_a_number});
+                 }),
+                 "nan at index 2"));
   CHECK_THROWS_AS(scorer.score(std::vector<double>{-1e-9}), Error);
 }
 

@@ -159,14 +159,14 @@ TEST_CASE("explain: a perfect reconstruction has no shares, a tiny error has") {
 }
 
 TEST_CASE("explain: wrong use") {
-  CHECK(contains(error_of([] { explain(x, y, 2); }), "a window from 0 to 1"));
+  CHECK(contains(error_of([] { return explain(x, y, 2); }), "a window from 0 to 1"));
   CHECK_THROWS_AS(explain(x, y, -1), Error);
   CHECK_THROWS_AS(explain(x, window_array(output, {.steps = 2, .features = 1}), 0), Error);
   const std::vector<double> bad{1, not_a_number, 3, 1, 1, 1, 5, 0};
   CHECK_THROWS_AS(explain(x, window_array(bad, shape), 0), Error);
   CHECK_NOTHROW(explain(x, window_array(bad, shape), 1));
   const std::vector<double> large{1e200, 0, 0, 0, 0, 0, 0, 0};
-  CHECK(contains(error_of([&] { explain(x, window_array(large, shape), 0); }), "overflow"));
+  CHECK(contains(error_of([&] { return explain(x, window_array(large, shape), 0); }), "overflow"));
 }
 
 TEST_CASE("Mahalanobis: two features, worked out by hand") {
@@ -233,14 +233,14 @@ TEST_CASE("Mahalanobis: wrong use") {
   CHECK_THROWS_AS(Mahalanobis({.ridge = -1}), Error);
   CHECK_THROWS_AS(Mahalanobis({.shrinkage = 1.1}), Error);
   Mahalanobis scorer;
-  CHECK(contains(error_of([&] { scorer.scores(Matrix<double>::Zero(1, 2)); }), "fit()"));
+  CHECK(contains(error_of([&] { return scorer.scores(Matrix<double>::Zero(1, 2)); }), "fit()"));
   CHECK_THROWS_AS(scorer.fit(Matrix<double>::Zero(1, 2)), Error);
   scorer.fit(noise(20, 2, 1));
-  CHECK(contains(error_of([&] { scorer.scores(Matrix<double>::Zero(1, 3)); }), "2 features, got 3"));
+  CHECK(contains(error_of([&] { return scorer.scores(Matrix<double>::Zero(1, 3)); }), "2 features, got 3"));
   Matrix<double> bad = noise(20, 2, 1);
   bad(7, 1) = not_a_number;
   CHECK(contains(error_of([&] { scorer.fit(bad); }), "nan at row 7, feature 1"));
-  CHECK(contains(error_of([&] { scorer.scores(bad); }), "nan at row 7"));
+  CHECK(contains(error_of([&] { return scorer.scores(bad); }), "nan at row 7"));
   CHECK(scorer.is_fitted());
 }
 
@@ -320,8 +320,8 @@ TEST_CASE("Mahalanobis: p-values by the chi-squared distribution") {
     CHECK(chi_square_tail(a, 4) == Approx(std::exp(-a / 2) * (1 + a / 2)).epsilon(1e-13));
   }
   CHECK(chi_square_tail(std::numeric_limits<double>::infinity(), 3) == 0.0);
-  CHECK(contains(error_of([] { chi_square_tail(-1.0, 3); }), "x >= 0, got -1"));
-  CHECK(contains(error_of([] { chi_square_tail(1.0, 0); }), "degrees of freedom > 0"));
+  CHECK(contains(error_of([] { return chi_square_tail(-1.0, 3); }), "x >= 0, got -1"));
+  CHECK(contains(error_of([] { return chi_square_tail(1.0, 0); }), "degrees of freedom > 0"));
 
   Matrix<double> errors(4, 2);
   errors << 1, 0, -1, 0, 0, 2, 0, -2;

@@ -110,12 +110,13 @@ TEST_CASE("generalised Pareto: excesses that no fit suits") {
   const GeneralizedPareto widest = fit_generalized_pareto(wide);
   CHECK(std::isfinite(widest.shape));
   CHECK(widest.tail_probability(1) >= 0);
-  CHECK(contains(error_of([] { fit_generalized_pareto(std::vector<double>(9, 1.0)); }), "at least 10"));
+  CHECK(
+      contains(error_of([] { return fit_generalized_pareto(std::vector<double>(9, 1.0)); }), "at least 10"));
   std::vector<double> bad(20, 1.0);
   bad[11] = 0;
-  CHECK(contains(error_of([&] { fit_generalized_pareto(bad); }), "0 at index 11"));
+  CHECK(contains(error_of([&] { return fit_generalized_pareto(bad); }), "0 at index 11"));
   bad[11] = std::numeric_limits<double>::quiet_NaN();
-  CHECK(contains(error_of([&] { fit_generalized_pareto(bad); }), "nan at index 11"));
+  CHECK(contains(error_of([&] { return fit_generalized_pareto(bad); }), "nan at index 11"));
 }
 
 TEST_CASE("pot: the threshold is passed by about the risk of new scores") {

@@ -198,7 +198,7 @@ TEST_CASE("sequential: names, widths and buffers that cannot be are refused, and
 
   const Sequential<double> empty({.steps = 5, .features = 2});
   const Vector<double> none(0);
-  CHECK(contains(error_of([&] { reprise::evaluate(empty, none, test::wave_windows(4, 5, 2)); }),
+  CHECK(contains(error_of([&] { return reprise::evaluate(empty, none, test::wave_windows(4, 5, 2)); }),
                  "a network of at least one layer, got none"));
 }
 

@@ -35,7 +35,7 @@ TEST_CASE("an unknown name is named, and so are those that are known") {
   ParameterTable table;
   table.add("kernel", 3, 4, false);
   table.add("bias", 3, 1, true);
-  const std::string message = test::error_of([&] { table.at("weight"); });
+  const std::string message = test::error_of([&] { return table.at("weight"); });
   CHECK(test::contains(message, "weight"));
   CHECK(test::contains(message, "kernel, bias"));
 }

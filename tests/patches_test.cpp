@@ -207,17 +207,19 @@ TEST_CASE("patches: a model's loss is the error of the points, and its gradient 
 
 TEST_CASE("patches: what cannot be is refused") {
   const std::vector<double> series(10, 0.0);
-  CHECK(contains(error_of([&] { reprise::sliding_windows(series, {.length = 4, .patch = 0}); }), "patch"));
-  CHECK(contains(error_of([&] { reprise::sliding_windows(series, {.length = 4, .patch = 5}); }),
+  CHECK(contains(error_of([&] { return reprise::sliding_windows(series, {.length = 4, .patch = 0}); }),
+                 "patch"));
+  CHECK(contains(error_of([&] { return reprise::sliding_windows(series, {.length = 4, .patch = 5}); }),
                  "a patch of at most the window's 4 steps, got 5"));
   const Windows windows = reprise::sliding_windows(series, {.length = 4, .patch = 3});
   CHECK(contains(error_of([&] {
-                   reprise::points_of(windows, Sequences<double>({.samples = 7, .steps = 4, .features = 1}));
+                   return reprise::points_of(windows,
+                                             Sequences<double>({.samples = 7, .steps = 4, .features = 1}));
                  }),
                  "7 windows of 2 steps x 3 features"));
   CHECK(contains(error_of([&] {
-                   reprise::mean_squared_errors(windows,
-                                                Sequences<double>({.samples = 7, .steps = 3, .features = 2}));
+                   return reprise::mean_squared_errors(
+                       windows, Sequences<double>({.samples = 7, .steps = 3, .features = 2}));
                  }),
                  "a reconstruction of 7 windows of 2 steps x 3 features"));
 }

@@ -242,7 +242,7 @@ std::string refusal(const std::string& bytes) {
   const Directory directory;
   write(directory / "damaged.safetensors", bytes);
   const std::string message =
-      message_of([&] { reprise::load<Autoencoder<float>>(directory / "damaged.safetensors"); });
+      message_of([&] { return reprise::load<Autoencoder<float>>(directory / "damaged.safetensors"); });
   check_contains(message, {(directory / "damaged.safetensors").string() + ": ", "expected ", ", got "});
   return message;
 }
@@ -370,7 +370,7 @@ TEST_CASE("a file of doubles becomes a model of floats, and the other way round"
 
   wide.writable_weights()(0) = 1e300;
   reprise::save(wide, directory / "wide");
-  check_contains(message_of([&] { reprise::load<Autoencoder<float>>(directory / "wide"); }),
+  check_contains(message_of([&] { return reprise::load<Autoencoder<float>>(directory / "wide"); }),
                  {"tensor encoder.0.kernel: expected values that are finite as float, got inf at 0"});
   CHECK(reprise::load<Autoencoder<double>>(directory / "wide").weights()(0) == 1e300);
 }
@@ -492,9 +492,10 @@ TEST_CASE("checksum: a file of ours needs one, and it covers metadata that are n
 
 TEST_CASE("what is no such file is refused") {
   const Directory directory;
-  check_contains(message_of([&] { reprise::load<Autoencoder<float>>(directory / "missing"); }),
+  check_contains(message_of([&] { return reprise::load<Autoencoder<float>>(directory / "missing"); }),
                  {"missing: expected a file, got none of that name"});
-  check_contains(message_of([&] { reprise::load<Autoencoder<float>>(directory.path); }), {"expected a file"});
+  check_contains(message_of([&] { return reprise::load<Autoencoder<float>>(directory.path); }),
+                 {"expected a file"});
   check_contains(refusal(std::string(8, '\xff')), {"a header of at most 0 bytes, got 18446744073709551615"});
   check_contains(refusal(join("", "")), {"header: expected a JSON object"});
   check_contains(refusal(join("[]", "")), {"header: expected a JSON object"});
@@ -849,7 +850,7 @@ TEST_CASE("a save that cannot be written leaves the old file whole and nothing e
   const std::string whole = read(directory / "file");
   CHECK(whole != "old");
   CHECK(directory.files() == 1);
-  reprise::load<Autoencoder<float>>(directory / "file");
+  static_cast<void>(reprise::load<Autoencoder<float>>(directory / "file"));
 
   fs::create_symlink(directory / "file", directory / "link");
   write(directory / "file", "old");
@@ -915,7 +916,7 @@ TEST_CASE("a save does not replace a device, and keeps the permissions of the fi
   fs::create_symlink("/dev/full", directory / "device");
   check_contains(message_of([&] { reprise::save(model, directory / "device"); }),
                  {"device: expected a regular file or none yet, got something else"});
-  check_contains(message_of([&] { reprise::load<Autoencoder<float>>("/dev/zero"); }),
+  check_contains(message_of([&] { return reprise::load<Autoencoder<float>>("/dev/zero"); }),
                  {"/dev/zero: expected a file"});
 
   write(directory / "private", "old");

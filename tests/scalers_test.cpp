@@ -264,7 +264,8 @@ TEST_CASE("scalers: values of any size") {
 
 TEST_CASE("scalers: wrong use") {
   StandardScaler scaler;
-  CHECK(contains(error_of([&] { scaler.transform(std::vector<double>{1}); }), "StandardScaler: transform"));
+  CHECK(contains(error_of([&] { return scaler.transform(std::vector<double>{1}); }),
+                 "StandardScaler: transform"));
   CHECK_THROWS_AS(scaler.inverse_transform(std::vector<double>{1}), Error);
   CHECK_THROWS_AS(scaler.fit(std::vector<double>{}), Error);
   CHECK_THROWS_AS(scaler.fit(Matrix<double>(0, 3)), Error);
@@ -277,10 +278,16 @@ TEST_CASE("scalers: wrong use") {
   CHECK(contains(error_of([&] { scaler.fit(bad); }), "step 2, feature 1"));
   CHECK(scaler.features() == 1);  // as it was
   CHECK(scaler.means()[0] == 2);
-  CHECK(contains(error_of([&] { scaler.transform(Matrix<float>::Zero(4, 3)); }), "1 features, got 3"));
+  CHECK(contains(error_of([&] { return scaler.transform(Matrix<float>::Zero(4, 3)); }), "1 features, got 3"));
   const double infinity = std::numeric_limits<double>::infinity();
-  CHECK(contains(error_of([&] { scaler.transform(std::vector<double>{1, 1, infinity}); }), "inf at step 2"));
-  CHECK(contains(error_of([&] { scaler.inverse_transform(std::vector<double>{1, infinity}); }), "step 1"));
+  CHECK(contains(error_of([&] {
+                   return scaler.transform(std::vector<double>{1, 1, infinity});
+                 }),
+                 "inf at step 2"));
+  CHECK(contains(error_of([&] {
+                   return scaler.inverse_transform(std::vector<double>{1, infinity});
+                 }),
+                 "step 1"));
   scaler.fit(Matrix<double>::Random(5, 3));
   CHECK_THROWS_AS(scaler.transform(std::vector<double>{1}), Error);
 }

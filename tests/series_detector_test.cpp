@@ -254,7 +254,7 @@ TEST_CASE("series detector: no more training windows than the updates can see") 
 
 TEST_CASE("series detector: refused") {
   SeriesDetector<float> detector(small());
-  CHECK(contains(error_of([&] { detector.scores(wave(100)); }), "fit() before it"));
+  CHECK(contains(error_of([&] { return detector.scores(wave(100)); }), "fit() before it"));
   CHECK(contains(error_of([&] { detector.calibration_scores(); }), "fit() before it"));
   CHECK(contains(error_of([&] { detector.fit(wave(60)); }),
                  "at least 64 steps to train on, for windows of 20, got 60"));
@@ -272,9 +272,9 @@ TEST_CASE("series detector: refused") {
   broken[42] = std::numeric_limits<double>::quiet_NaN();
   CHECK(contains(error_of([&] { detector.fit(broken); }), "at step 42"));
   detector.fit(wave(100));
-  CHECK(contains(error_of([&] { detector.scores(broken); }), "at step 42"));
-  CHECK(contains(error_of([&] { detector.scores(waves(100, 2)); }), "1 features"));
-  CHECK(contains(error_of([&] { detector.scores(wave(19)); }), "at least 20 steps"));
+  CHECK(contains(error_of([&] { return detector.scores(broken); }), "at step 42"));
+  CHECK(contains(error_of([&] { return detector.scores(waves(100, 2)); }), "1 features"));
+  CHECK(contains(error_of([&] { return detector.scores(wave(19)); }), "at least 20 steps"));
   // A fit that fails leaves the earlier one.
   const std::vector<double> before = detector.scores(wave(100));
   CHECK(contains(error_of([&] { detector.fit(broken); }), "at step 42"));

@@ -226,7 +226,7 @@ TEST_CASE("source: joined windows that do not go together are refused") {
       message({sliding_windows(series, {.length = 4}), sliding_windows(test::wave(9, 2), {.length = 4})}),
       "series 1: expected a number of features of 1, got 2"));
   CHECK(contains(error_of([&] {
-                   reprise::joined_windows<std::vector<double>>({series, {1, 2}}, {.length = 3});
+                   return reprise::joined_windows<std::vector<double>>({series, {1, 2}}, {.length = 3});
                  }),
                  "series 1: sliding_windows: expected a series of at least 3 steps, got 2 steps"));
 }

@@ -67,7 +67,7 @@ TEST_CASE("stationarity: level and spread, each of its feature") {
 
 TEST_CASE("stationarity: a constant series is, and too short a one is refused") {
   CHECK(check(Matrix<double>::Constant(100, 2, 5.0)).is_stationary());
-  CHECK(contains(error_of([] { check_stationarity(Matrix<double>::Zero(23, 1)); }),
+  CHECK(contains(error_of([] { return check_stationarity(Matrix<double>::Zero(23, 1)); }),
                  "at least 24 time steps, got 23"));
 }
 

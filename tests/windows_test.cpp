@@ -203,9 +203,9 @@ TEST_CASE("a fraction must lie between 0 and 1") {
   const Windows windows = sliding_windows(count_to(20), {.length = 3});
   for (const double fraction : {0., 1., -.5, 1.5, std::nan(""), HUGE_VAL, -HUGE_VAL, 1e300}) {
     CAPTURE(fraction);
-    CHECK(contains(error_of([&] { windows.split(fraction); }), "split"));
+    CHECK(contains(error_of([&] { return windows.split(fraction); }), "split"));
   }
-  const std::string message = error_of([&] { windows.split(.01); });
+  const std::string message = error_of([&] { return windows.split(.01); });
   CHECK(contains(message, "18"));
   CHECK(contains(message, "2 left out"));
 }
@@ -213,32 +213,40 @@ TEST_CASE("a fraction must lie between 0 and 1") {
 TEST_CASE("the first value that is not finite is named with its place") {
   std::vector<double> series(9, 1.);
   series[7] = std::nan("");
-  CHECK(contains(error_of([&] { sliding_windows(series, {.length = 2}); }), "nan at step 7, feature 0"));
+  CHECK(
+      contains(error_of([&] { return sliding_windows(series, {.length = 2}); }), "nan at step 7, feature 0"));
   std::vector<float> floats(9, 1.f);
   floats[4] = -HUGE_VALF;
   floats[5] = HUGE_VALF;
-  CHECK(contains(error_of([&] { sliding_windows(floats, {.length = 2}); }), "-inf at step 4, feature 0"));
+  CHECK(contains(error_of([&] { return sliding_windows(floats, {.length = 2}); }),
+                 "-inf at step 4, feature 0"));
   Eigen::MatrixXd matrix = Eigen::MatrixXd::Ones(5, 3);
   matrix(3, 2) = HUGE_VAL;
-  CHECK(contains(error_of([&] { sliding_windows(matrix, {.length = 2}); }), "inf at step 3, feature 2"));
+  CHECK(
+      contains(error_of([&] { return sliding_windows(matrix, {.length = 2}); }), "inf at step 3, feature 2"));
 }
 
 TEST_CASE("sizes that cannot be are refused") {
-  CHECK(contains(error_of([] { sliding_windows(count_to(3), {.length = 4}); }), "at least 4 steps, got 3"));
-  CHECK(contains(error_of([] { sliding_windows(std::vector<float>{}, {.length = 1}); }), "got 0 steps"));
+  CHECK(contains(error_of([] { return sliding_windows(count_to(3), {.length = 4}); }),
+                 "at least 4 steps, got 3"));
+  CHECK(
+      contains(error_of([] { return sliding_windows(std::vector<float>{}, {.length = 1}); }), "got 0 steps"));
   CHECK(sliding_windows(count_to(3), {.length = 3}).size() == 1);
-  CHECK(contains(error_of([] { sliding_windows(count_to(3), {.stride = 2}); }), "expected a window length"));
+  CHECK(contains(error_of([] { return sliding_windows(count_to(3), {.stride = 2}); }),
+                 "expected a window length"));
   constexpr Index most = std::numeric_limits<Index>::max();  // length + horizon is no Index
   CHECK_THROWS_AS(sliding_windows(count_to(3), {.length = 2, .horizon = most}), reprise::Error);
   for (const Index size : {0, -1}) {
-    CHECK(contains(error_of([&] { sliding_windows(count_to(3), {.length = size}); }),
+    CHECK(contains(error_of([&] { return sliding_windows(count_to(3), {.length = size}); }),
                    "sliding_windows: expected a window length of at least 1 step, which must be given, got " +
                        std::to_string(size)));
-    CHECK(contains(error_of([&] { sliding_windows(count_to(3), {.length = 1, .stride = size}); }),
+    CHECK(contains(error_of([&] { return sliding_windows(count_to(3), {.length = 1, .stride = size}); }),
                    "stride > 0"));
   }
-  CHECK(contains(error_of([] { sliding_windows(Eigen::MatrixXd(5, 0), {.length = 1}); }), "features > 0"));
-  CHECK(contains(error_of([] { sliding_windows(Eigen::MatrixXd(0, 2), {.length = 1}); }), "got 0 steps"));
+  CHECK(contains(error_of([] { return sliding_windows(Eigen::MatrixXd(5, 0), {.length = 1}); }),
+                 "features > 0"));
+  CHECK(contains(error_of([] { return sliding_windows(Eigen::MatrixXd(0, 2), {.length = 1}); }),
+                 "got 0 steps"));
 }
 
 TEST_CASE("a subset must lie within the windows") {
@@ -366,9 +374,10 @@ TEST_CASE("windows: a split counts the horizon, and a subset keeps it") {
       CHECK(all.subset(2, 3).following().start(1) == all.start(3) + 3);
     }
   }
-  CHECK(contains(error_of([] { sliding_windows(count_to(5), {.length = 4, .horizon = 2}); }),
+  CHECK(contains(error_of([] { return sliding_windows(count_to(5), {.length = 4, .horizon = 2}); }),
                  "a series of at least 6 steps, got 5 steps"));
-  CHECK(contains(error_of([] { sliding_windows(count_to(5), {.length = 4, .horizon = -1}); }),
+  CHECK(contains(error_of([] { return sliding_windows(count_to(5), {.length = 4, .horizon = -1}); }),
                  "horizon >= 0, got -1"));
-  CHECK(contains(error_of([] { sliding_windows(count_to(5), {.length = 4}).following(); }), "horizon > 0"));
+  CHECK(contains(error_of([] { return sliding_windows(count_to(5), {.length = 4}).following(); }),
+                 "horizon > 0"));
 }

@@ -109,8 +109,9 @@ inline BaselineTable::Row baseline_row(const MethodScores& scores, const MethodS
 
 /// Scores that were worked out elsewhere, side by side. Each method's are of the same windows as the model's;
 /// `labels` are of the test windows, of both classes, or none. Throws where numbers do not match.
-inline BaselineTable baseline_report(const MethodScores& model, const std::vector<MethodScores>& baselines,
-                                     const Labels& labels = {}) {
+[[nodiscard]] inline BaselineTable baseline_report(const MethodScores& model,
+                                                   const std::vector<MethodScores>& baselines,
+                                                   const Labels& labels = {}) {
   BaselineTable table;
   table.held_out_windows = static_cast<Index>(model.held_out.size());
   table.test_windows = static_cast<Index>(model.test.size());
@@ -127,9 +128,11 @@ struct BaselineReportOptions {
 /// Fits every baseline of this room to the training windows and holds it against the model's mean squared
 /// errors of the same held-out and test windows. A baseline that cannot do with the training windows has its
 /// reason for a row.
-inline BaselineTable baseline_report(const MethodScores& model, const Windows& training,
-                                     const Windows& held_out, const std::optional<Windows>& test = {},
-                                     const Labels& labels = {}, const BaselineReportOptions& options = {}) {
+[[nodiscard]] inline BaselineTable baseline_report(const MethodScores& model, const Windows& training,
+                                                   const Windows& held_out,
+                                                   const std::optional<Windows>& test = {},
+                                                   const Labels& labels = {},
+                                                   const BaselineReportOptions& options = {}) {
   if (static_cast<Index>(model.held_out.size()) != held_out.size() ||
       static_cast<Index>(model.test.size()) != (test ? test->size() : 0)) {
     detail::fail("baseline_report",

@@ -74,7 +74,7 @@ class NearestWindowBaseline {
   /// compared exactly; training windows nearer to each other than about 1e-6 of a window's mean square may
   /// still be taken for one another. Throws where the windows have another shape or a window has too few
   /// neighbours left.
-  std::vector<double> scores(const Windows& windows, Neighbours which = Neighbours::all) const {
+  [[nodiscard]] std::vector<double> scores(const Windows& windows, Neighbours which = Neighbours::all) const {
     const std::string place = "nearest window baseline: scores";
     if (!train_) detail::fail(place, "fit() before it", "a baseline that was not fitted");
     detail::require_fitted_to(true, {.steps = train_->length(), .features = train_->features()}, windows,

@@ -83,7 +83,7 @@ class PcaBaseline {
   }
 
   /// windows x length x features. Throws before `fit` and where the windows have another shape.
-  Sequences<double> reconstruct(const Windows& windows) const {
+  [[nodiscard]] Sequences<double> reconstruct(const Windows& windows) const {
     detail::require_fitted_to(is_fitted(), shape_, windows, "pca baseline: reconstruct");
     Sequences<double> result(shape_.batch(windows.size()));
     detail::for_each_flat_block<double>(windows, detail::flat_block, [&](Index first, auto& x) {

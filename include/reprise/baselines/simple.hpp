@@ -19,7 +19,7 @@ class MeanWindowBaseline {
     shape_ = {.steps = windows.length(), .features = windows.features()};
   }
   /// windows x length x features. Throws before `fit` and where the windows have another shape.
-  Sequences<double> reconstruct(const Windows& windows) const {
+  [[nodiscard]] Sequences<double> reconstruct(const Windows& windows) const {
     detail::require_fitted_to(is_fitted(), shape_, windows, "mean window baseline: reconstruct");
     Sequences<double> result(shape_.batch(windows.size()));
     detail::write_flat(mean_.replicate(1, windows.size()), 0, result);
@@ -40,7 +40,7 @@ class PersistenceBaseline {
 
   void fit(const Windows& windows) { static_cast<void>(windows); }
   /// windows x length x features.
-  Sequences<double> reconstruct(const Windows& windows) const {
+  [[nodiscard]] Sequences<double> reconstruct(const Windows& windows) const {
     Sequences<double> result(
         {.samples = windows.size(), .steps = windows.length(), .features = windows.features()});
     for (Index w = 0; w < windows.size(); ++w) {

@@ -56,7 +56,7 @@ class TextWriter final : public FieldWriter {
 /// The fields of an option struct, or of a variant of such, as text: `Adam{.learning_rate = 0.001, ...}`.
 /// Equal values give equal texts, and values that differ give different ones.
 template <typename T>
-std::string options_text(const T& options) {
+[[nodiscard]] std::string options_text(const T& options) {
   detail::TextWriter<> writer;
   if constexpr (detail::ListsFields<const T>) {
     writer.begin_object(detail::kind_of<T>());

@@ -87,7 +87,7 @@ class JoinedWindows {
 /// and says in which series.
 template <typename Series>
   requires requires(const Series& series, const WindowOptions& options) { sliding_windows(series, options); }
-JoinedWindows joined_windows(const std::vector<Series>& series, const WindowOptions& options) {
+[[nodiscard]] JoinedWindows joined_windows(const std::vector<Series>& series, const WindowOptions& options) {
   std::vector<Windows> parts;
   parts.reserve(series.size());
   for (std::size_t i = 0; i < series.size(); ++i) {

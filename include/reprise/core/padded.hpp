@@ -48,7 +48,7 @@ PaddedSequences<Scalar> pad(Index features, std::size_t count, Index steps, cons
 /// than the longest has; 0: as many.
 template <typename Scalar, typename T>
   requires std::is_arithmetic_v<T>
-PaddedSequences<Scalar> padded(const std::vector<std::vector<T>>& sequences, Index steps = 0) {
+[[nodiscard]] PaddedSequences<Scalar> padded(const std::vector<std::vector<T>>& sequences, Index steps = 0) {
   return detail::pad<Scalar>(
       1, sequences.size(), steps, [&](std::size_t b) { return static_cast<Index>(sequences[b].size()); },
       [&](std::size_t b, Index t, Scalar* to) {
@@ -59,7 +59,7 @@ PaddedSequences<Scalar> padded(const std::vector<std::vector<T>>& sequences, Ind
 /// The same from Eigen matrices with a row for each step and a column for each feature.
 template <typename Scalar, typename Derived>
   requires std::is_base_of_v<Eigen::PlainObjectBase<Derived>, Derived>
-PaddedSequences<Scalar> padded(const std::vector<Derived>& sequences, Index steps = 0) {
+[[nodiscard]] PaddedSequences<Scalar> padded(const std::vector<Derived>& sequences, Index steps = 0) {
   const Index features = sequences.empty() ? 0 : sequences.front().cols();
   for (const Derived& sequence : sequences) {
     if (sequence.cols() == features) continue;

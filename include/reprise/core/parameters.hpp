@@ -49,7 +49,7 @@ class ParameterTable {
   }
 
   /// Throws when there is no such name, naming those that are.
-  const ParameterInfo& at(const std::string& name) const {
+  [[nodiscard]] const ParameterInfo& at(const std::string& name) const {
     for (const ParameterInfo& entry : entries_) {
       if (entry.name == name) return entry;
     }

@@ -87,14 +87,14 @@ class Windows {
   /// Values of the last step that are no padding.
   Index last_step_features() const { return features() * ((length_ - 1) % patch_ + 1); }
   /// The same windows with single points for steps.
-  Windows points() const {
+  [[nodiscard]] Windows points() const {
     Windows result = *this;
     result.patch_ = 1;
     return result;
   }
   /// What follows the windows, as windows of their own: `horizon` points that begin where the window ends.
   /// Throws where the horizon is 0.
-  Windows following() const {
+  [[nodiscard]] Windows following() const {
     detail::require_positive(horizon_, "windows: following", "horizon");
     Windows result = points();
     result.first_start_ += length_;
@@ -123,7 +123,7 @@ class Windows {
   }
 
   /// Windows [first, first + count).
-  Windows subset(Index first, Index count) const {
+  [[nodiscard]] Windows subset(Index first, Index count) const {
     if (first < 0 || count <= 0 || count > count_ - first) {
       detail::fail("windows: subset", {"a non-empty range within ", count_, " windows"},
                    {"[", first, ", ", first + count, ")"});
@@ -137,7 +137,7 @@ class Windows {
 
   /// The first floor(size * fraction) windows, and of the rest those that share no value with them, where the
   /// horizon of a window counts as a part of it. Throws when either part would be empty.
-  std::pair<Windows, Windows> split(double fraction) const {
+  [[nodiscard]] std::pair<Windows, Windows> split(double fraction) const {
     const bool possible = detail::is_finite(fraction) && fraction > 0.0 && fraction < 1.0;
     const auto first = possible ? static_cast<Index>(std::floor(static_cast<double>(count_) * fraction)) : 0;
     const Index extent = length_ + horizon_;
@@ -286,16 +286,16 @@ Windows detail::make_windows(std::vector<Value> values, Index features, const Wi
 /// All windows of `length` steps, `stride` apart, over a series with one feature. The vector is moved where
 /// it is a temporary, else copied once: n values, not n * length. Throws when the series is shorter than one
 /// window and its horizon, or names the place of the first NaN or infinity.
-inline Windows sliding_windows(std::vector<float> series, const WindowOptions& options) {
+[[nodiscard]] inline Windows sliding_windows(std::vector<float> series, const WindowOptions& options) {
   return detail::make_windows(std::move(series), 1, options);
 }
-inline Windows sliding_windows(std::vector<double> series, const WindowOptions& options) {
+[[nodiscard]] inline Windows sliding_windows(std::vector<double> series, const WindowOptions& options) {
   return detail::make_windows(std::move(series), 1, options);
 }
 /// The same over any other series (core/series.hpp): integers, spans, arrays, Eigen matrices with a row for
 /// each time step.
 template <SeriesLike S>
-Windows sliding_windows(const S& series, const WindowOptions& options) {
+[[nodiscard]] Windows sliding_windows(const S& series, const WindowOptions& options) {
   using Stored = detail::StoredValue<S>;
   const auto read = [&](const SeriesView& view) {
     return detail::make_windows(view.template values<Stored>(), view.features(), options);
@@ -325,7 +325,7 @@ void unpatch(SequenceView<const Scalar> patches, SequenceView<Scalar> points) {
 
 /// A network's reconstruction of windows with patches, point by point: windows x length x features.
 template <typename Scalar>
-Sequences<Scalar> points_of(const Windows& windows, const Sequences<Scalar>& reconstruction) {
+[[nodiscard]] Sequences<Scalar> points_of(const Windows& windows, const Sequences<Scalar>& reconstruction) {
   if (reconstruction.shape() != windows.shape() || reconstruction.batch() != windows.size()) {
     detail::fail("points_of", {windows.size(), " windows of ", to_string(windows.shape())},
                  {reconstruction.batch(), " of ", to_string(reconstruction.shape())});

@@ -97,7 +97,7 @@ class BlockCalibration {
   }
 
   /// Of a block by its largest score.
-  double p_value(double largest_score) const {
+  [[nodiscard]] double p_value(double largest_score) const {
     const auto as_high = std::upper_bound(largest_.begin(), largest_.end(), largest_score, std::greater<>()) -
                          largest_.begin();
     return static_cast<double>(1 + as_high) / static_cast<double>(blocks() + 1);

@@ -100,14 +100,14 @@ class Detector {
   /// standard deviations from the training mean count as that far. Throws before `fit`, on NaN or infinity,
   /// for another number of features, or a series shorter than the longest window.
   template <typename Series>
-  std::vector<double> scores(const Series& series) const {
+  [[nodiscard]] std::vector<double> scores(const Series& series) const {
     require_fitted();
     return scores_of(detail::clipped(state_.scaler.transform(detail::series_matrix(series))));
   }
 
   /// The episodes above the threshold. Throws as `scores` does, and where there are no verdicts.
   template <typename Series>
-  Findings detect(const Series& series) const {
+  [[nodiscard]] Findings detect(const Series& series) const {
     require_verdicts();
     Findings findings;
     findings.scores = scores(series);
@@ -117,7 +117,7 @@ class Detector {
 
   /// Whether there is a threshold: not where the training series was too short for one.
   bool has_verdicts() const { return report().threshold.status != CalibrationStatus::none; }
-  const DetectorReport& report() const {
+  [[nodiscard]] const DetectorReport& report() const {
     require_fitted();
     return state_.report;
   }

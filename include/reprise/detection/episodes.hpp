@@ -43,7 +43,8 @@ inline std::ostream& operator<<(std::ostream& out, const Episode& episode) {
 }
 
 /// Runs of scores above `threshold`, with up to `quiet` points at or below it inside; without p-values.
-inline std::vector<Episode> find_episodes(std::span<const double> scores, double threshold, Index quiet) {
+[[nodiscard]] inline std::vector<Episode> find_episodes(std::span<const double> scores, double threshold,
+                                                        Index quiet) {
   if (quiet < 0) detail::fail("find_episodes", "quiet >= 0", {quiet});
   std::vector<Episode> episodes;
   for (std::size_t i = 0; i < scores.size(); ++i) {

@@ -120,7 +120,7 @@ class SeriesDetector {
   /// as that far. Throws before `fit`, on NaN or infinity, for another number of features, or a series
   /// shorter than the longest window.
   template <typename Series>
-  std::vector<double> scores(const Series& series) const {
+  [[nodiscard]] std::vector<double> scores(const Series& series) const {
     require_fitted();
     return scores_of(
         detail::clipped(state_.scaler.transform(detail::series_matrix(series))).template cast<Scalar>());
@@ -142,7 +142,7 @@ class SeriesDetector {
   }
   /// What was strange about the training series: features that do not vary, and values that may be fault
   /// codes.
-  const SeriesReport& report() const {
+  [[nodiscard]] const SeriesReport& report() const {
     require_fitted();
     return state_.report;
   }

@@ -64,7 +64,7 @@ inline bool ends_differ(const std::array<double, 12>& values, double least) {
 /// Looks at a series with mean 0 and variance 1 in each feature, or constant 0: a row for each of at least 24
 /// time steps. By chance about one feature in a hundred is named. What changes otherwise, such as a period
 /// that drifts, it does not see.
-inline Stationarity check_stationarity(const Matrix<double>& scaled) {
+[[nodiscard]] inline Stationarity check_stationarity(const Matrix<double>& scaled) {
   constexpr Index parts = 12;
   const Index rows = scaled.rows(), size = rows / parts;
   if (size < 2) detail::fail("check_stationarity", {"at least ", 2 * parts, " time steps"}, {rows});

@@ -15,7 +15,7 @@ namespace reprise {
 inline namespace REPRISE_ABI {
 
 /// The runs of 1 among labels.
-inline std::vector<IndexRange> labelled_ranges(const Labels& labels) {
+[[nodiscard]] inline std::vector<IndexRange> labelled_ranges(const Labels& labels) {
   std::vector<IndexRange> ranges;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (!labels[i]) continue;
@@ -72,7 +72,7 @@ void require_ranges(std::span<const Range> ranges, const char* what) {
 
 /// `Range` has a start and an end: `Event`, as `find_events` gives them, or `IndexRange`.
 template <typename Range>
-EventTable event_table(std::span<const Range> events, std::span<const IndexRange> labelled) {
+[[nodiscard]] EventTable event_table(std::span<const Range> events, std::span<const IndexRange> labelled) {
   detail::require_ranges(events, "events");
   detail::require_ranges(labelled, "labelled ranges");
   EventTable table;
@@ -92,11 +92,11 @@ EventTable event_table(std::span<const Range> events, std::span<const IndexRange
   return table;
 }
 template <typename Range>
-EventTable event_table(const std::vector<Range>& events, std::span<const IndexRange> labelled) {
+[[nodiscard]] EventTable event_table(const std::vector<Range>& events, std::span<const IndexRange> labelled) {
   return event_table(std::span<const Range>(events), labelled);
 }
 template <typename Range>
-EventTable event_table(const std::vector<Range>& events, const Labels& labels) {
+[[nodiscard]] EventTable event_table(const std::vector<Range>& events, const Labels& labels) {
   const std::vector<IndexRange> ranges = labelled_ranges(labels);
   return event_table(std::span<const Range>(events), std::span<const IndexRange>(ranges));
 }

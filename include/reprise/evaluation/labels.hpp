@@ -42,7 +42,7 @@ class Labels {
   std::size_t size() const { return labels_.size(); }
   bool operator[](std::size_t i) const { return labels_[i] != 0; }
   /// How many are 1.
-  Index outliers() const { return outliers_; }
+  [[nodiscard]] Index outliers() const { return outliers_; }
   /// How many are 0.
   Index normals() const { return static_cast<Index>(labels_.size()) - outliers_; }
   friend bool operator==(const Labels&, const Labels&) = default;

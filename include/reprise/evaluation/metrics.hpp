@@ -61,7 +61,7 @@ struct ConfusionTable {
 };
 
 /// Of decisions (1: flagged) that were made one way or another.
-inline ConfusionTable confusion_table(const Labels& flagged, const Labels& labels) {
+[[nodiscard]] inline ConfusionTable confusion_table(const Labels& flagged, const Labels& labels) {
   detail::require_as_many(flagged.size(), labels, "confusion_table", "decisions");
   ConfusionTable table;
   for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -111,8 +111,8 @@ void for_each_cut(std::span<const double> scores, const Labels& labels, const Te
 }  // namespace detail
 
 /// Of scores held against a threshold: what lies strictly above it is flagged.
-inline ConfusionTable confusion_table(std::span<const double> scores, double threshold,
-                                      const Labels& labels) {
+[[nodiscard]] inline ConfusionTable confusion_table(std::span<const double> scores, double threshold,
+                                                    const Labels& labels) {
   detail::require_as_many(scores.size(), labels, "confusion_table", "scores");
   detail::require_no_nan(scores, "confusion_table");
   if (detail::is_nan(threshold)) detail::fail("confusion_table", "a threshold", "nan");
@@ -123,7 +123,7 @@ inline ConfusionTable confusion_table(std::span<const double> scores, double thr
 
 /// Area under the curve of recall over false-alarm rate: the probability that an outlier scores higher than
 /// a normal one, ties counting half. Throws where the labels are of one class only.
-inline double roc_auc(std::span<const double> scores, const Labels& labels) {
+[[nodiscard]] inline double roc_auc(std::span<const double> scores, const Labels& labels) {
   // In halves of a pair, so that the sum is of whole numbers.
   double pairs = 0.0;
   ConfusionTable before;
@@ -137,7 +137,7 @@ inline double roc_auc(std::span<const double> scores, const Labels& labels) {
 
 /// Area under the curve of precision over recall, as average precision: the sum over thresholds of precision
 /// times the recall gained, without interpolation. Throws where the labels are of one class only.
-inline double average_precision(std::span<const double> scores, const Labels& labels) {
+[[nodiscard]] inline double average_precision(std::span<const double> scores, const Labels& labels) {
   double sum = 0.0;
   Index found = 0;
   detail::for_each_cut(scores, labels, "average_precision", [&](double, const ConfusionTable& table) {
@@ -160,7 +160,8 @@ struct BestThreshold {
 
 /// The largest F_beta that a threshold can reach, the largest such threshold if there are several. Throws
 /// where the labels are of one class only.
-inline BestThreshold best_f_beta(std::span<const double> scores, const Labels& labels, double beta) {
+[[nodiscard]] inline BestThreshold best_f_beta(std::span<const double> scores, const Labels& labels,
+                                               double beta) {
   BestThreshold best;
   best.table.false_negatives = labels.outliers();
   best.table.true_negatives = labels.normals();
@@ -187,7 +188,7 @@ inline BestThreshold best_f_beta(std::span<const double> scores, const Labels& l
   if (detail::is_finite(lowest) || lowest > 0.0) offer(std::nextafter(lowest, bottom));
   return best;
 }
-inline BestThreshold best_f1(std::span<const double> scores, const Labels& labels) {
+[[nodiscard]] inline BestThreshold best_f1(std::span<const double> scores, const Labels& labels) {
   return best_f_beta(scores, labels, 1.0);
 }
 

@@ -66,7 +66,7 @@ void save(const Model& model, const std::filesystem::path& path, const SaveOptio
 /// path, place, expected and got, before memory is taken for sizes that the file only claims to have.
 /// `registry` says which types of the user's own the file may hold.
 template <SnapshotModel Model>
-Model load(const std::filesystem::path& path, const Registry& registry = {}) {
+[[nodiscard]] Model load(const std::filesystem::path& path, const Registry& registry = {}) {
   return detail::with_file_errors(path, [&] {
     Registry known;
     known.include(registry).include(detail::known_kinds<typename Model::Scalar>());

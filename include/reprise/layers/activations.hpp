@@ -186,7 +186,7 @@ inline std::string_view name_of(Activation activation) {
 }
 
 /// The activation with Keras's name for it; throws when there is none.
-inline Activation activation_from_name(std::string_view name) {
+[[nodiscard]] inline Activation activation_from_name(std::string_view name) {
   Activation activation;
   if (detail::find_activation(name, activation)) return activation;
   detail::fail("activation", "a known name such as tanh, relu or sigmoid", std::string(name));

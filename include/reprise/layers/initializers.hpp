@@ -50,7 +50,7 @@ struct Initializer {
 namespace initializer {
 inline constexpr Initializer zeros{Initializer::Kind::zeros};
 inline constexpr Initializer ones{Initializer::Kind::ones};
-constexpr Initializer constant(double value) { return {Initializer::Kind::constant, value}; }
+[[nodiscard]] constexpr Initializer constant(double value) { return {Initializer::Kind::constant, value}; }
 /// Variance 2 / (fan_in + fan_out): Glorot and Bengio (2010).
 inline constexpr Initializer glorot_uniform{Initializer::Kind::glorot_uniform};
 inline constexpr Initializer glorot_normal{Initializer::Kind::glorot_normal};

@@ -175,9 +175,10 @@ void sample_losses(const Loss& loss, SequenceView<Scalar> prediction,
 /// The loss of a batch, Keras's meaning: the (weighted) sum of its samples' losses over their number. With
 /// lengths the (weighted) sum of the losses of all valid steps over the number of these steps.
 template <typename Scalar>
-double loss_value(const Loss& loss, SequenceView<Scalar> prediction,
-                  SequenceView<const std::remove_const_t<Scalar>> target,
-                  std::span<const double> sample_weights = {}, std::span<const Index> lengths = {}) {
+[[nodiscard]] double loss_value(const Loss& loss, SequenceView<Scalar> prediction,
+                                SequenceView<const std::remove_const_t<Scalar>> target,
+                                std::span<const double> sample_weights = {},
+                                std::span<const Index> lengths = {}) {
   validate(loss);
   detail::require_positive(prediction.batch, "loss", "number of samples");
   const double sum =
@@ -188,8 +189,9 @@ double loss_value(const Loss& loss, SequenceView<Scalar> prediction,
   return sum / (static_cast<double>(valid) / static_cast<double>(prediction.steps));
 }
 template <typename Scalar>
-double loss_value(const Loss& loss, const Sequences<Scalar>& prediction, const Sequences<Scalar>& target,
-                  std::span<const double> sample_weights = {}, std::span<const Index> lengths = {}) {
+[[nodiscard]] double loss_value(const Loss& loss, const Sequences<Scalar>& prediction,
+                                const Sequences<Scalar>& target, std::span<const double> sample_weights = {},
+                                std::span<const Index> lengths = {}) {
   return loss_value(loss, prediction.view(), target.view(), sample_weights, lengths);
 }
 

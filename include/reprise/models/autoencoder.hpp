@@ -139,24 +139,26 @@ class Autoencoder : public ChainModel<Scalar_> {
   }
 
   /// The windows, or other samples' inputs, as the model reproduces them.
-  Sequences<Scalar> reconstruct(const Source& source, const InferenceOptions& options = {}) const {
+  [[nodiscard]] Sequences<Scalar> reconstruct(const Source& source,
+                                              const InferenceOptions& options = {}) const {
     detail::LayerRange layers = this->all_layers();
     layers.ends_with_input = true;
     return run(source, layers, "reconstruct: windows", options);
   }
-  Sequences<Scalar> reconstruct(const Sequences<Scalar>& input, const InferenceOptions& options = {}) const {
+  [[nodiscard]] Sequences<Scalar> reconstruct(const Sequences<Scalar>& input,
+                                              const InferenceOptions& options = {}) const {
     return detail::infer_sequences(this->network(), theta(), input, this->all_layers(), "reconstruct: input",
                                    options);
   }
   /// The same of samples of different lengths, one a sample, valid steps first; zeros stand behind them.
   /// `lengths` is a `std::vector<Index>`. A template, since braces stand for options or for the list below.
   template <std::same_as<std::vector<Index>> Lengths>
-  Sequences<Scalar> reconstruct(Sequences<Scalar> input, Lengths lengths,
-                                const InferenceOptions& options = {}) const {
+  [[nodiscard]] Sequences<Scalar> reconstruct(Sequences<Scalar> input, Lengths lengths,
+                                              const InferenceOptions& options = {}) const {
     return reconstruct(ArraySource<Scalar>(std::move(input), std::move(lengths)), options);
   }
-  Sequences<Scalar> reconstruct(Sequences<Scalar> input, std::initializer_list<Index> lengths,
-                                const InferenceOptions& options = {}) const {
+  [[nodiscard]] Sequences<Scalar> reconstruct(Sequences<Scalar> input, std::initializer_list<Index> lengths,
+                                              const InferenceOptions& options = {}) const {
     return reconstruct(std::move(input), std::vector<Index>(lengths), options);
   }
   /// The same into memory of the caller, all samples at once: the workspace grows with them. Allocates
@@ -168,15 +170,17 @@ class Autoencoder : public ChainModel<Scalar_> {
   }
 
   /// The codes of the windows: batch x 1 step x code_size.
-  Sequences<Scalar> encode(const Source& source, const InferenceOptions& options = {}) const {
+  [[nodiscard]] Sequences<Scalar> encode(const Source& source, const InferenceOptions& options = {}) const {
     return run(source, encoder(), "encode: windows", options);
   }
-  Sequences<Scalar> encode(const Sequences<Scalar>& input, const InferenceOptions& options = {}) const {
+  [[nodiscard]] Sequences<Scalar> encode(const Sequences<Scalar>& input,
+                                         const InferenceOptions& options = {}) const {
     return detail::infer_sequences(this->network(), theta(), input, encoder(), "encode: input", options);
   }
   /// From codes, as `encode` gives them, to windows. Throws for a decoder that starts from the encoder's
   /// state, of which the code is only a part.
-  Sequences<Scalar> decode(const Sequences<Scalar>& codes, const InferenceOptions& options = {}) const {
+  [[nodiscard]] Sequences<Scalar> decode(const Sequences<Scalar>& codes,
+                                         const InferenceOptions& options = {}) const {
     if (options_.decoder_state == DecoderState::encoder) {
       detail::fail("decode", "a decoder that needs nothing but the code",
                    "one that starts from the encoder's state; use reconstruct");
@@ -190,13 +194,13 @@ class Autoencoder : public ChainModel<Scalar_> {
   /// Mean loss over the source's samples as `reconstruct` gives them, without dropout or teacher forcing;
   /// where samples have lengths, over all their valid steps. The loss is that of the last fit, unless the
   /// options name one; the mean squared error before the first.
-  double evaluate(const Source& source, EvaluateOptions options = {}) const {
+  [[nodiscard]] double evaluate(const Source& source, EvaluateOptions options = {}) const {
     theta();
     require_padding("evaluate: windows", source);
     return this->measure(source, std::move(options));
   }
 
-  Summary summary() const {
+  [[nodiscard]] Summary summary() const {
     return this->summary_with([&](std::size_t l) { return l + 1 == encoder_size(); });
   }
 

@@ -97,11 +97,12 @@ class Forecaster : public ChainModel<Scalar_> {
 
   /// What follows each window, or other samples' inputs: windows x horizon x features. The windows themselves
   /// may have any horizon: at the end of a series nothing is known of what follows.
-  Sequences<Scalar> predict(const Source& source, const InferenceOptions& options = {}) const {
+  [[nodiscard]] Sequences<Scalar> predict(const Source& source, const InferenceOptions& options = {}) const {
     return detail::infer_source(this->network(), this->theta(), source, this->all_layers(),
                                 "predict: windows", options);
   }
-  Sequences<Scalar> predict(const Sequences<Scalar>& input, const InferenceOptions& options = {}) const {
+  [[nodiscard]] Sequences<Scalar> predict(const Sequences<Scalar>& input,
+                                          const InferenceOptions& options = {}) const {
     return detail::infer_sequences(this->network(), this->theta(), input, this->all_layers(),
                                    "predict: input", options);
   }
@@ -114,11 +115,11 @@ class Forecaster : public ChainModel<Scalar_> {
 
   /// Mean loss over the source's samples, without dropout. The loss is that of the last fit, unless the
   /// options name one; the mean squared error before the first.
-  double evaluate(const Source& source, EvaluateOptions options = {}) const {
+  [[nodiscard]] double evaluate(const Source& source, EvaluateOptions options = {}) const {
     return this->measure(source, std::move(options));
   }
 
-  Summary summary() const {
+  [[nodiscard]] Summary summary() const {
     const std::size_t last = options_.layers.size() - 1;
     return this->summary_with([&](std::size_t l) { return l == last || l == last + 1; });
   }

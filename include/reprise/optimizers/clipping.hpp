@@ -79,7 +79,8 @@ void add_squares(LaneSum<Scalar>& sum, const Scalar* values, ParameterRange rang
 /// when, and for float only when, one of the values is (of doubles also when the sum of squares overflows).
 /// With `ranges` the norm of the values in them alone; without, of all.
 template <typename Scalar>
-double gradient_norm(std::span<const Scalar> gradient, std::span<const ParameterRange> ranges = {}) {
+[[nodiscard]] double gradient_norm(std::span<const Scalar> gradient,
+                                   std::span<const ParameterRange> ranges = {}) {
   detail::LaneSum<Scalar> sum;
   const ParameterRange all{0, static_cast<Index>(gradient.size())};
   if (ranges.empty()) detail::add_squares(sum, gradient.data(), all);
@@ -87,8 +88,8 @@ double gradient_norm(std::span<const Scalar> gradient, std::span<const Parameter
   return std::sqrt(sum.total());
 }
 template <typename Derived>
-double gradient_norm(const Eigen::MatrixBase<Derived>& gradient,
-                     std::span<const ParameterRange> ranges = {}) {
+[[nodiscard]] double gradient_norm(const Eigen::MatrixBase<Derived>& gradient,
+                                   std::span<const ParameterRange> ranges = {}) {
   using Scalar = typename Derived::Scalar;
   const Eigen::Ref<const Vector<Scalar>> values(gradient.derived());
   return gradient_norm(std::span<const Scalar>(values.data(), static_cast<std::size_t>(values.size())),

@@ -141,7 +141,7 @@ inline void validate(const LearningRate& rate, const Text& place) {
 }  // namespace detail
 
 /// The rate for the step with the given number; the first step is number 0.
-inline double rate_at(const LearningRate& rate, Index step) {
+[[nodiscard]] inline double rate_at(const LearningRate& rate, Index step) {
   return detail::visit([&](const auto& schedule) { return detail::rate_at(schedule, step); }, rate.value);
 }
 

@@ -62,13 +62,13 @@ void validate(const Kind& optimizer) {
 
 /// The rate that update number `step` (from 0) uses, before any reduction by a callback.
 template <detail::VariantOrAlternative<Optimizer> Kind>
-double rate_at(const Kind& optimizer, Index step) {
+[[nodiscard]] double rate_at(const Kind& optimizer, Index step) {
   return rate_at(detail::learning_rate_of(optimizer), step);
 }
 
 /// The state before the first update, for so many parameters: zeros where the optimizer remembers something.
 template <typename Scalar>
-OptimizerState<Scalar> initial_state(const Optimizer& optimizer, Index parameters) {
+[[nodiscard]] OptimizerState<Scalar> initial_state(const Optimizer& optimizer, Index parameters) {
   const detail::Remembers used = detail::remembers(optimizer);
   const auto zeros = [&](bool needed) -> Vector<Scalar> {
     return Vector<Scalar>::Zero(needed ? parameters : 0);

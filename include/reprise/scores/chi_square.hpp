@@ -15,7 +15,7 @@ inline namespace REPRISE_ABI {
 ///   m even: exp(-y) sum of y^i / i! for i = 0 ... m / 2 - 1
 ///   m odd: erfc(sqrt y) + exp(-y) sum of y^i / Gamma(i + 1) for i = 1/2, 3/2 ... m / 2 - 1
 /// All terms are positive, so that small probabilities are as precise as large ones. Throws on NaN and x < 0.
-inline double chi_square_tail(double x, Index m) {
+[[nodiscard]] inline double chi_square_tail(double x, Index m) {
   detail::require_positive(m, "chi_square_tail", "degrees of freedom");
   if (detail::is_nan(x) || x < 0.0) detail::fail("chi_square_tail", "x >= 0", {x});
   if (x == 0.0) return 1.0;

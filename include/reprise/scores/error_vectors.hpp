@@ -20,8 +20,8 @@ enum class ErrorSign {
 /// (windows * steps) x features, a window's steps in order: the errors of every step of every window. For
 /// windows that do not overlap, as in the paper, a row for each point.
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-Matrix<double> error_vectors(const Input& input, const Reconstruction& reconstruction,
-                             ErrorSign sign = ErrorSign::absolute) {
+[[nodiscard]] Matrix<double> error_vectors(const Input& input, const Reconstruction& reconstruction,
+                                           ErrorSign sign = ErrorSign::absolute) {
   const SequenceShape shape = detail::point_shape(input);
   Matrix<double> result(detail::window_count(input) * shape.steps, shape.features);
   detail::for_each_error(input, reconstruction, [&](Index window, Index step, Index feature, double error) {
@@ -33,9 +33,9 @@ Matrix<double> error_vectors(const Input& input, const Reconstruction& reconstru
 /// points x features: a point's error vector is the mean of its errors over all windows that hold it (of
 /// their absolute values where `sign` says so). `grid` says where the windows lie.
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-Matrix<double> point_error_vectors(const WindowGrid& grid, const Input& input,
-                                   const Reconstruction& reconstruction,
-                                   ErrorSign sign = ErrorSign::absolute) {
+[[nodiscard]] Matrix<double> point_error_vectors(const WindowGrid& grid, const Input& input,
+                                                 const Reconstruction& reconstruction,
+                                                 ErrorSign sign = ErrorSign::absolute) {
   const SequenceShape shape = detail::point_shape(input);
   if (detail::window_count(input) != grid.windows || shape.steps != grid.length) {
     detail::fail("point_error_vectors", {grid.windows, " windows of ", grid.length, " steps"},

@@ -61,32 +61,38 @@ Matrix<double> mean_errors_per_feature(const Input& input, const Reconstruction&
 
 /// One error per window: the mean over its steps and features of (x - y)^2.
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-std::vector<double> mean_squared_errors(const Input& input, const Reconstruction& reconstruction) {
+[[nodiscard]] std::vector<double> mean_squared_errors(const Input& input,
+                                                      const Reconstruction& reconstruction) {
   return detail::mean_errors<detail::Squared>(input, reconstruction);
 }
 /// One error per window: the mean over its steps and features of |x - y|.
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-std::vector<double> mean_absolute_errors(const Input& input, const Reconstruction& reconstruction) {
+[[nodiscard]] std::vector<double> mean_absolute_errors(const Input& input,
+                                                       const Reconstruction& reconstruction) {
   return detail::mean_errors<detail::Absolute>(input, reconstruction);
 }
 
 /// windows x steps: the mean over the features.
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-Matrix<double> mean_squared_errors_per_step(const Input& input, const Reconstruction& reconstruction) {
+[[nodiscard]] Matrix<double> mean_squared_errors_per_step(const Input& input,
+                                                          const Reconstruction& reconstruction) {
   return detail::mean_errors_per_step<detail::Squared>(input, reconstruction);
 }
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-Matrix<double> mean_absolute_errors_per_step(const Input& input, const Reconstruction& reconstruction) {
+[[nodiscard]] Matrix<double> mean_absolute_errors_per_step(const Input& input,
+                                                           const Reconstruction& reconstruction) {
   return detail::mean_errors_per_step<detail::Absolute>(input, reconstruction);
 }
 
 /// windows x features: the mean over the steps.
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-Matrix<double> mean_squared_errors_per_feature(const Input& input, const Reconstruction& reconstruction) {
+[[nodiscard]] Matrix<double> mean_squared_errors_per_feature(const Input& input,
+                                                             const Reconstruction& reconstruction) {
   return detail::mean_errors_per_feature<detail::Squared>(input, reconstruction);
 }
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-Matrix<double> mean_absolute_errors_per_feature(const Input& input, const Reconstruction& reconstruction) {
+[[nodiscard]] Matrix<double> mean_absolute_errors_per_feature(const Input& input,
+                                                              const Reconstruction& reconstruction) {
   return detail::mean_errors_per_feature<detail::Absolute>(input, reconstruction);
 }
 

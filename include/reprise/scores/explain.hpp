@@ -104,8 +104,8 @@ inline std::ostream& operator<<(std::ostream& out, const Explanation& explanatio
 /// Each feature's usual error: the mean over windows and steps, which should be of normal data, best not
 /// trained on. A feature without any error counts with the smallest one that the others have, or with 1.
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-std::vector<double> usual_errors(const Input& input, const Reconstruction& reconstruction,
-                                 ErrorMeasure measure = ErrorMeasure::squared) {
+[[nodiscard]] std::vector<double> usual_errors(const Input& input, const Reconstruction& reconstruction,
+                                               ErrorMeasure measure = ErrorMeasure::squared) {
   const SequenceShape shape = detail::point_shape(input);
   std::vector<double> usual(static_cast<std::size_t>(shape.features), 0.0);
   detail::for_each_error(input, reconstruction, [&](Index, Index, Index feature, double error) {
@@ -166,8 +166,9 @@ inline Explanation explained(Index window, const SequenceView<double>& x, const 
 /// usually does. Score and parts are in these units. Throws for a window that is not there, shapes that
 /// differ, values that are not finite, and an error too large to square.
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-Explanation explain(const Input& input, const Reconstruction& reconstruction, Index window,
-                    const std::vector<double>& usual, ErrorMeasure measure = ErrorMeasure::squared) {
+[[nodiscard]] Explanation explain(const Input& input, const Reconstruction& reconstruction, Index window,
+                                  const std::vector<double>& usual,
+                                  ErrorMeasure measure = ErrorMeasure::squared) {
   detail::require_reconstruction("explain", input, reconstruction);
   const SequenceShape shape = detail::point_shape(input);
   const Index count = detail::window_count(input);
@@ -194,8 +195,8 @@ Explanation explain(const Input& input, const Reconstruction& reconstruction, In
 /// well they can be reconstructed, the worst leads whatever happens; the overload with usual errors is
 /// fairer. Throws as that.
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-Explanation explain(const Input& input, const Reconstruction& reconstruction, Index window,
-                    ErrorMeasure measure = ErrorMeasure::squared) {
+[[nodiscard]] Explanation explain(const Input& input, const Reconstruction& reconstruction, Index window,
+                                  ErrorMeasure measure = ErrorMeasure::squared) {
   const std::vector<double> ones(static_cast<std::size_t>(detail::point_shape(input).features), 1.0);
   return explain(input, reconstruction, window, ones, measure);
 }

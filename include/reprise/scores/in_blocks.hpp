@@ -81,8 +81,10 @@ void for_each_reconstructed_block(const Windows& windows, const Reconstruct& rec
 
 /// `window_scores` in memory of one block.
 template <typename Reconstruct>
-std::vector<double> window_scores_in_blocks(const Windows& windows, const Reconstruct& reconstruct,
-                                            const ScoreOptions& options = {}, Index block = 512) {
+[[nodiscard]] std::vector<double> window_scores_in_blocks(const Windows& windows,
+                                                          const Reconstruct& reconstruct,
+                                                          const ScoreOptions& options = {},
+                                                          Index block = 512) {
   std::vector<double> scores;
   scores.reserve(static_cast<std::size_t>(windows.size()));
   for_each_reconstructed_block(windows, reconstruct, block,
@@ -96,8 +98,9 @@ std::vector<double> window_scores_in_blocks(const Windows& windows, const Recons
 /// One score for each point of a series from the first window's start to the last one's end, in memory of the
 /// series and one block: the same as `point_scores` of all windows' errors.
 template <typename Reconstruct>
-std::vector<double> point_scores_in_blocks(const Windows& windows, const Reconstruct& reconstruct,
-                                           const PointScoreOptions& options = {}) {
+[[nodiscard]] std::vector<double> point_scores_in_blocks(const Windows& windows,
+                                                         const Reconstruct& reconstruct,
+                                                         const PointScoreOptions& options = {}) {
   const WindowGrid grid(windows);
   const Aggregate over = options.over_windows;
   if (over == Aggregate::sum || over == Aggregate::quantile) {

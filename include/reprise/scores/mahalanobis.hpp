@@ -101,7 +101,7 @@ class Mahalanobis {
     return result;
   }
   /// One score for each row.
-  std::vector<double> scores(const Eigen::Ref<const Matrix<double>>& errors) const {
+  [[nodiscard]] std::vector<double> scores(const Eigen::Ref<const Matrix<double>>& errors) const {
     const Matrix<double> centered = center(errors, "mahalanobis: scores");
     // |L^-1 (e - mu)|^2, which cannot become negative.
     const Matrix<double> whitened = factor_.matrixL().solve(centered.transpose());
@@ -111,14 +111,14 @@ class Mahalanobis {
   /// P(A > a) of each row's score, A chi-squared with m degrees of freedom. An approximation for signed
   /// errors alone: it takes errors for normal, and mu and Sigma for the true ones, of which a fit to n rows
   /// is 1/n off. Small values are the least to be trusted; conformal p-values assume neither.
-  std::vector<double> p_values(const Eigen::Ref<const Matrix<double>>& signed_errors) const {
+  [[nodiscard]] std::vector<double> p_values(const Eigen::Ref<const Matrix<double>>& signed_errors) const {
     std::vector<double> result = scores(signed_errors);
     for (double& value : result) value = chi_square_tail(value, mean_.size());
     return result;
   }
   /// Each feature's part of each row's score, (e - mu)_j [Sigma^-1 (e - mu)]_j: they sum to the score, and
   /// one may be negative, where a feature makes the others' errors less strange.
-  Matrix<double> decompose(const Eigen::Ref<const Matrix<double>>& errors) const {
+  [[nodiscard]] Matrix<double> decompose(const Eigen::Ref<const Matrix<double>>& errors) const {
     const Matrix<double> centered = center(errors, "mahalanobis: decompose");
     const Matrix<double> solved = factor_.solve(centered.transpose()).transpose();
     return centered.cwiseProduct(solved);
@@ -146,7 +146,7 @@ class Mahalanobis {
     return from_moments(state.options, Eigen::Map<const Vector<double>>(state.mean.data(), m), covariance);
   }
 
-  bool is_fitted() const { return mean_.size() > 0; }
+  [[nodiscard]] bool is_fitted() const { return mean_.size() > 0; }
   const MahalanobisOptions& options() const { return options_; }
   const Vector<double>& mean() const { return mean_; }
   /// With ridge and shrinkage.

@@ -48,8 +48,9 @@ inline std::vector<double> point_scores_from_steps(const WindowGrid& windows,
 /// windows that hold the point. Result k belongs to time step windows.start(0) + k. O(points) for mean, max
 /// and min; O(points * length / stride) for the median; memory O(points). Throws when the numbers do not
 /// match the windows, an error is negative or NaN, or the stride leaves points between the windows.
-inline std::vector<double> point_scores(const WindowGrid& windows, std::span<const double> window_errors,
-                                        Aggregate aggregate) {
+[[nodiscard]] inline std::vector<double> point_scores(const WindowGrid& windows,
+                                                      std::span<const double> window_errors,
+                                                      Aggregate aggregate) {
   if (static_cast<Index>(window_errors.size()) != windows.windows) {
     detail::fail("point scores", {windows.windows, " window errors"}, {window_errors.size()});
   }
@@ -67,8 +68,9 @@ inline std::vector<double> point_scores(const WindowGrid& windows, std::span<con
 /// above.
 template <typename Errors>
   requires(Errors::ColsAtCompileTime != 1)
-std::vector<double> point_scores(const WindowGrid& windows, const Eigen::MatrixBase<Errors>& step_errors,
-                                 Aggregate aggregate) {
+[[nodiscard]] std::vector<double> point_scores(const WindowGrid& windows,
+                                               const Eigen::MatrixBase<Errors>& step_errors,
+                                               Aggregate aggregate) {
   return detail::point_scores_from_steps(windows, step_errors.derived(), aggregate);
 }
 

@@ -62,8 +62,8 @@ inline double aggregated(std::span<double> values, const ScoreOptions& options) 
 
 /// One score per window, from the errors of all its steps and features.
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-std::vector<double> window_scores(const Input& input, const Reconstruction& reconstruction,
-                                  const ScoreOptions& options = {}) {
+[[nodiscard]] std::vector<double> window_scores(const Input& input, const Reconstruction& reconstruction,
+                                                const ScoreOptions& options = {}) {
   detail::require_score_options(options);
   std::vector<double> scores(static_cast<std::size_t>(detail::window_count(input)));
   std::vector<double> errors;
@@ -84,8 +84,8 @@ std::vector<double> window_scores(const Input& input, const Reconstruction& reco
 
 /// windows x steps: each step's score from the errors of its features, for `point_scores`.
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-Matrix<double> step_scores(const Input& input, const Reconstruction& reconstruction,
-                           const ScoreOptions& options = {}) {
+[[nodiscard]] Matrix<double> step_scores(const Input& input, const Reconstruction& reconstruction,
+                                         const ScoreOptions& options = {}) {
   detail::require_score_options(options);
   Matrix<double> scores(detail::window_count(input), detail::point_shape(input).steps);
   std::vector<double> errors;
@@ -106,8 +106,8 @@ Matrix<double> step_scores(const Input& input, const Reconstruction& reconstruct
 
 /// windows x features: each feature's score from the errors of all steps.
 template <detail::WindowSource Input, detail::WindowSource Reconstruction>
-Matrix<double> feature_scores(const Input& input, const Reconstruction& reconstruction,
-                              const ScoreOptions& options = {}) {
+[[nodiscard]] Matrix<double> feature_scores(const Input& input, const Reconstruction& reconstruction,
+                                            const ScoreOptions& options = {}) {
   detail::require_score_options(options);
   Matrix<double> scores(detail::window_count(input), detail::point_shape(input).features);
   std::vector<double> errors;

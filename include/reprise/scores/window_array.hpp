@@ -41,10 +41,12 @@ class WindowArray {
   std::span<const Scalar> values_;
   SequenceShape shape_;
 };
-inline WindowArray<float> window_array(std::span<const float> values, const SequenceShape& window) {
+[[nodiscard]] inline WindowArray<float> window_array(std::span<const float> values,
+                                                     const SequenceShape& window) {
   return {values, window};
 }
-inline WindowArray<double> window_array(std::span<const double> values, const SequenceShape& window) {
+[[nodiscard]] inline WindowArray<double> window_array(std::span<const double> values,
+                                                      const SequenceShape& window) {
   return {values, window};
 }
 // The values of a temporary would be gone before they are read.

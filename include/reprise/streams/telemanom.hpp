@@ -100,7 +100,8 @@ class Telemanom {
 /// The rule over a whole series of errors: a verdict for each, on its smoothed error, for `find_events`. The
 /// first full window judges all that it holds, so that no error goes unjudged; from then on each error is
 /// judged by the window that it ends. A series shorter than a window is one window.
-inline std::vector<Verdict> telemanom(std::span<const double> errors, const TelemanomOptions& options = {}) {
+[[nodiscard]] inline std::vector<Verdict> telemanom(std::span<const double> errors,
+                                                    const TelemanomOptions& options = {}) {
   Telemanom rule(options);
   detail::require_calibration_scores(errors, "telemanom");
   std::vector<Verdict> verdicts(errors.size());

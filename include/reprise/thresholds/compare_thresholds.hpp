@@ -68,7 +68,7 @@ inline std::ostream& operator<<(std::ostream& out, const ThresholdTable& table) 
 }
 
 /// The rules that a comparison has unless others are named.
-inline std::vector<Threshold> common_thresholds() {
+[[nodiscard]] inline std::vector<Threshold> common_thresholds() {
   return {threshold::quantile(0.95),  threshold::quantile(0.99),  threshold::standard_deviations(3),
           threshold::mad(5),          threshold::iqr(1.5),        threshold::iqr(3),
           threshold::max_factor(1),   threshold::conformal(0.05), default_threshold(),
@@ -76,8 +76,9 @@ inline std::vector<Threshold> common_thresholds() {
 }
 
 /// Fits each rule to the calibration scores and holds the scores against it.
-inline ThresholdTable compare_thresholds(std::span<const double> calibration, std::span<const double> scores,
-                                         const std::vector<Threshold>& rules = common_thresholds()) {
+[[nodiscard]] inline ThresholdTable compare_thresholds(
+    std::span<const double> calibration, std::span<const double> scores,
+    const std::vector<Threshold>& rules = common_thresholds()) {
   detail::require_calibration_scores(calibration, "compare_thresholds");
   detail::require_scores(scores, "compare_thresholds");
   const ConformalPValues p(calibration);

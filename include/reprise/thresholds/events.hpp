@@ -81,8 +81,9 @@ inline std::vector<std::size_t> outliers_that_count(std::span<const Verdict> ver
 
 /// The events among verdicts in the order of their index (`OutlierScorer::score` gives them so), in order.
 /// Start, end and peak are indices of verdicts. `p_values`: none, or one for each verdict.
-inline std::vector<Event> find_events(std::span<const Verdict> verdicts, const EventOptions& options = {},
-                                      std::span<const double> p_values = {}) {
+[[nodiscard]] inline std::vector<Event> find_events(std::span<const Verdict> verdicts,
+                                                    const EventOptions& options = {},
+                                                    std::span<const double> p_values = {}) {
   detail::require_event_options(options);
   if (!p_values.empty() && p_values.size() != verdicts.size()) {
     detail::fail("find_events", {"a p-value for each of ", verdicts.size(), " verdicts"}, {p_values.size()});
@@ -109,9 +110,9 @@ inline std::vector<Event> find_events(std::span<const Verdict> verdicts, const E
 }
 
 /// The events among scores held against a threshold; start, end and peak are positions in `scores`.
-inline std::vector<Event> find_events(std::span<const double> scores, double threshold,
-                                      const EventOptions& options = {},
-                                      std::span<const double> p_values = {}) {
+[[nodiscard]] inline std::vector<Event> find_events(std::span<const double> scores, double threshold,
+                                                    const EventOptions& options = {},
+                                                    std::span<const double> p_values = {}) {
   return find_events(OutlierScorer(threshold::manual(threshold)).score(scores), options, p_values);
 }
 

@@ -31,7 +31,7 @@ class FBeta {
   double fit(std::span<const double>) const { return value_; }
   std::string description() const { return "best F" + detail::number_text(beta_); }
   double beta() const { return beta_; }
-  const std::vector<double>& scores() const { return scores_; }
+  [[nodiscard]] const std::vector<double>& scores() const { return scores_; }
   const Labels& labels() const { return labels_; }
   template <typename Self, typename Visit>
   static void each_field(Self& self, const Visit& visit) {

@@ -14,7 +14,7 @@ namespace reprise {
 inline namespace REPRISE_ABI {
 
 /// The maximum-likelihood fit to excesses > 0, of which there must be at least 10.
-inline GeneralizedPareto fit_generalized_pareto(std::span<const double> excesses) {
+[[nodiscard]] inline GeneralizedPareto fit_generalized_pareto(std::span<const double> excesses) {
   constexpr std::size_t fewest = 10;
   if (excesses.size() < fewest) {
     detail::fail("fit_generalized_pareto", {"at least ", fewest, " excesses"}, {excesses.size()});

@@ -66,7 +66,7 @@ class OutlierScorer {
 
   /// One verdict per score, numbered from `first_index`. Throws when not calibrated (`manual` needs no
   /// calibration), or when a score is negative or NaN, naming its place.
-  std::vector<Verdict> score(std::span<const double> scores, Index first_index = 0) const {
+  [[nodiscard]] std::vector<Verdict> score(std::span<const double> scores, Index first_index = 0) const {
     const double limit = threshold();
     detail::require_scores(scores, "outlier scorer: score");
     std::vector<Verdict> verdicts(scores.size());
@@ -75,14 +75,14 @@ class OutlierScorer {
     }
     return verdicts;
   }
-  std::vector<Verdict> score(std::span<const float> scores, Index first_index = 0) const {
+  [[nodiscard]] std::vector<Verdict> score(std::span<const float> scores, Index first_index = 0) const {
     return score(std::vector<double>(scores.begin(), scores.end()), first_index);
   }
 
   /// One p-value per score against the calibration scores, numbered from `first_index`; what they promise is
   /// said in p_values.hpp. Throws when not calibrated, or when a score is negative or NaN.
-  std::vector<double> p_values(std::span<const double> scores, const PValueOptions& options = {},
-                               Index first_index = 0) const {
+  [[nodiscard]] std::vector<double> p_values(std::span<const double> scores,
+                                             const PValueOptions& options = {}, Index first_index = 0) const {
     if (!is_calibrated()) {
       detail::fail("outlier scorer: p_values", "calibrate() before it", "no calibration scores");
     }
@@ -90,7 +90,7 @@ class OutlierScorer {
   }
 
   /// Throws when not calibrated.
-  double threshold() const {
+  [[nodiscard]] double threshold() const {
     if (!threshold_)
       detail::fail("outlier scorer", "calibrate() before the first score", "no calibration scores");
     return *threshold_;
@@ -98,7 +98,7 @@ class OutlierScorer {
   /// `Threshold::doubt` of the calibration scores; empty before calibrating.
   std::string doubt() const { return is_calibrated() ? rule_.doubt(calibration_) : std::string(); }
   const Threshold& rule() const { return rule_; }
-  bool is_calibrated() const { return !calibration_.empty(); }
+  [[nodiscard]] bool is_calibrated() const { return !calibration_.empty(); }
   /// Ascending; empty before calibrating.
   const std::vector<double>& calibration_scores() const { return calibration_; }
 

@@ -39,13 +39,13 @@ class ConformalPValues {
   }
 
   /// (1 + #{s_i >= s}) / (n + 1).
-  double plain(double score) const {
+  [[nodiscard]] double plain(double score) const {
     require_score(score);
     const auto below = std::lower_bound(sorted_.begin(), sorted_.end(), score) - sorted_.begin();
     return (1.0 + count() - static_cast<double>(below)) / (count() + 1.0);
   }
   /// (#{s_i > s} + u (1 + #{s_i = s})) / (n + 1), u uniform in (0, 1].
-  double smoothed(double score, double u) const {
+  [[nodiscard]] double smoothed(double score, double u) const {
     require_score(score);
     if (!(detail::is_finite(u) && u > 0.0 && u <= 1.0))
       detail::fail("conformal p-values", "u in (0, 1]", {u});
@@ -56,7 +56,7 @@ class ConformalPValues {
   /// As `plain` up to the largest calibration score; beyond it, where that is 1 / (n + 1), multiplied by
   /// tail(s) / tail(largest): an extrapolation that tells scores apart which are all larger than any seen. At
   /// least 1e-12, never rising with the score. `tail` is fitted to the same calibration scores.
-  double extrapolated(double score, const PotTail& tail) const {
+  [[nodiscard]] double extrapolated(double score, const PotTail& tail) const {
     const double p = plain(score);
     const double largest = sorted_.back();
     if (score <= largest) return p;
@@ -89,8 +89,9 @@ struct PValueOptions {
 };
 
 /// One p-value per score, numbered from `first_index`.
-inline std::vector<double> p_values(std::span<const double> calibration, std::span<const double> scores,
-                                    const PValueOptions& options = {}, Index first_index = 0) {
+[[nodiscard]] inline std::vector<double> p_values(std::span<const double> calibration,
+                                                  std::span<const double> scores,
+                                                  const PValueOptions& options = {}, Index first_index = 0) {
   if (options.smoothed && options.tail_level) {
     detail::fail("p_values", "smoothed p-values or a tail beyond the calibration scores", "both");
   }
@@ -116,7 +117,7 @@ inline std::vector<double> p_values(std::span<const double> calibration, std::sp
 /// normal (Benjamini and Hochberg 1995): those up to the k-th smallest, k the largest with p_(k) <= alpha k /
 /// m. The promise holds for independent p-values, and for conformal ones that share a calibration set (Bates
 /// et al. 2023).
-inline std::vector<bool> benjamini_hochberg(std::span<const double> p_values, double alpha) {
+[[nodiscard]] inline std::vector<bool> benjamini_hochberg(std::span<const double> p_values, double alpha) {
   if (!(detail::is_finite(alpha) && alpha > 0.0 && alpha < 1.0)) {
     detail::fail("benjamini_hochberg", "alpha in (0, 1)", {alpha});
   }

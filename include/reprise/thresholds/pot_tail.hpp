@@ -81,7 +81,7 @@ inline void require_mean(const PotTail& tail, const Text& place) {
 }  // namespace detail
 
 /// The tail above the empirical quantile at `level`, which at least 10 scores must exceed.
-inline PotTail fit_pot_tail(std::span<const double> calibration, double level = 0.98) {
+[[nodiscard]] inline PotTail fit_pot_tail(std::span<const double> calibration, double level = 0.98) {
   detail::require_calibration_scores(calibration, "fit_pot_tail");
   if (!(detail::is_finite(level) && level > 0.0 && level < 1.0)) {
     detail::fail("fit_pot_tail", "a level in (0, 1)", {level});

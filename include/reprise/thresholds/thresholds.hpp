@@ -118,7 +118,7 @@ class Threshold {
 /// the only one whose promise needs neither a large n nor a distribution. On heart beats it finds 99 % of the
 /// abnormal ones (docs/detection.md has the table, from which the level was picked). Needs 33 calibration
 /// scores.
-inline Threshold default_threshold() { return threshold::conformal(0.03); }
+[[nodiscard]] inline Threshold default_threshold() { return threshold::conformal(0.03); }
 
 }  // namespace REPRISE_ABI
 }  // namespace reprise

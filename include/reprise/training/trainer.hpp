@@ -394,8 +394,9 @@ class Training final : private TrainingAccess {
 /// lengths, over all valid positions. Without a loss in the options, the mean squared error. Throws `Error`
 /// where source, parameters or options do not fit.
 template <typename Scalar>
-double evaluate(const Sequential<Scalar>& network, const Vector<Scalar>& parameters,
-                const std::type_identity_t<Source>& source, const EvaluateOptions& options = {}) {
+[[nodiscard]] double evaluate(const Sequential<Scalar>& network, const Vector<Scalar>& parameters,
+                              const std::type_identity_t<Source>& source,
+                              const EvaluateOptions& options = {}) {
   detail::require_parameters(network, parameters, "evaluate: parameters");
   detail::require_source(network, source,
                          source.get_if<Windows>() != nullptr ? "evaluate: windows" : "evaluate: samples");
@@ -457,7 +458,7 @@ class Trainer {
   }
   /// Mean loss over the samples, without dropout or teacher forcing; without a loss in the options, that
   /// which the last fit minimised.
-  double evaluate(const Source& source, EvaluateOptions options = {}) const {
+  [[nodiscard]] double evaluate(const Source& source, EvaluateOptions options = {}) const {
     if (!options.loss) options.loss = state_->loss;
     return reprise::evaluate(*network_, *parameters_, source, options);
   }

@@ -87,18 +87,18 @@ class AffineScaler {
   /// or infinity. An Eigen row vector is one feature, or one step of several features where the scaler has
   /// several.
   template <SeriesLike S>
-  auto transform(const S& series) const {
+  [[nodiscard]] auto transform(const S& series) const {
     return map(series, "transform",
                [this](double x, std::size_t f) { return low_ + (x - offsets_[f]) / scales_[f] * width_; });
   }
   /// Scaled values in the units of the series that was fitted. Throws as `transform` does.
   template <SeriesLike S>
-  auto inverse_transform(const S& series) const {
+  [[nodiscard]] auto inverse_transform(const S& series) const {
     return map(series, "inverse_transform",
                [this](double y, std::size_t f) { return offsets_[f] + (y - low_) / width_ * scales_[f]; });
   }
 
-  bool is_fitted() const { return !offsets_.empty(); }
+  [[nodiscard]] bool is_fitted() const { return !offsets_.empty(); }
   /// Number of features fitted; 0 before.
   Index features() const { return static_cast<Index>(offsets_.size()); }
   /// What was strange about the series that was fitted.
