@@ -13,17 +13,16 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <regex>
 #include <reprise/reprise.hpp>
 #include <span>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "plot.hpp"
 
 #ifndef REPRISE_EXAMPLES_DATA_DIR
 #define REPRISE_EXAMPLES_DATA_DIR "examples/data"
@@ -160,16 +159,11 @@ plot 'el_nino_events.dat' using 3:(1):1:2:(1e-9):(1e9) with boxxyerror lc rgb sh
 // `events`: strongest first.
 void draw(const Options& options, const Temperatures& temperatures, const std::vector<double>& reconstruction,
           const std::vector<reprise::Verdict>& verdicts, const std::vector<reprise::Event>& events) {
-  namespace fs = std::filesystem;
-  const fs::path output = options.output;
-  const fs::path picture =
-      fs::absolute(options.picture.empty() ? output / "el_nino.png" : fs::path(options.picture));
-  fs::create_directories(output);
-  fs::create_directories(picture.parent_path());
+  const Plot plot(options.output, "el_nino", options.picture);
 
   // The start of a month as a number: 1982.5 is July 1982.
   const auto time = [&](Index month) { return temperatures.first_year + static_cast<double>(month) / 12; };
-  std::ofstream data(output / "el_nino.dat");
+  std::ostringstream data;
   data.precision(8);
   data << "# middle of the month, temperature, reconstruction, score, threshold\n";
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
@@ -178,7 +172,7 @@ void draw(const Options& options, const Temperatures& temperatures, const std::v
          << temperatures.months[static_cast<std::size_t>(verdict.index)] << ' ' << reconstruction[i] << ' '
          << verdict.score << ' ' << verdict.threshold << '\n';
   }
-  std::ofstream event_data(output / "el_nino_events.dat");
+  std::ostringstream event_data;
   event_data.precision(8);
   event_data << "# start, end, middle of the core, years of the core; the strongest first\n";
   for (std::size_t i = 0; i < events.size(); ++i) {
@@ -187,24 +181,9 @@ void draw(const Options& options, const Temperatures& temperatures, const std::v
                << (time(core.start) + time(core.end)) / 2 << " \"{/:" << (i < 2 ? "Bold=11 " : "=9 ")
                << years_of(core, temperatures) << "}\"\n";
   }
-  std::ofstream script(output / "el_nino.gp");
-  script << "set output '" << std::regex_replace(picture.string(), std::regex("'"), "''") << "'"
-         << gnuplot_script;
-  for (auto* file : {&data, &event_data, &script}) {
-    file->close();
-    if (!*file) throw std::runtime_error("cannot write into the directory " + output.string());
-  }
-
-  std::fflush(stdout);
-  fs::current_path(output);
-  if (std::system("gnuplot --version") != 0) {
-    std::printf("No picture was drawn, for gnuplot is not installed. With it: cd %s && gnuplot el_nino.gp\n",
-                output.string().c_str());
-    return;
-  }
-  if (std::system("gnuplot el_nino.gp") != 0)
-    throw std::runtime_error("gnuplot failed in " + output.string());
-  std::printf("picture: %s\n", picture.string().c_str());
+  plot.write("el_nino.dat", data.str());
+  plot.write("el_nino_events.dat", event_data.str());
+  plot.draw(gnuplot_script);
 }
 
 void run(const Options& options) {

@@ -43,6 +43,28 @@ TEST_CASE("metrics: a case worked out by hand") {
   CHECK(best.table == table);
 }
 
+TEST_CASE("threshold curve: a point for each score that differs, and its areas are the other metrics") {
+  const std::vector<CurvePoint> curve = threshold_curve(scores, labels);
+  REQUIRE(curve.size() == 5);  // 5, 4 (twice), 3, 2, 1
+  CHECK(curve[0].lowest == 5);
+  CHECK(curve[0].table == ConfusionTable{1, 0, 4, 1});
+  CHECK(curve[1].lowest == 4);  // both 4s are flagged at once
+  CHECK(curve[1].table == ConfusionTable{2, 1, 3, 0});
+  CHECK(curve[4].lowest == 1);
+  CHECK(curve[4].table == ConfusionTable{2, 4, 0, 0});
+  double area = 0.0, false_alarms = 0.0, recall = 0.0;
+  for (const CurvePoint& point : curve) {
+    area += (point.table.false_alarm_rate() - false_alarms) * (point.table.recall() + recall) / 2;
+    false_alarms = point.table.false_alarm_rate();
+    recall = point.table.recall();
+  }
+  CHECK(area == Approx(roc_auc(scores, labels)).epsilon(1e-15));
+  CHECK(contains(error_of([] {
+                   threshold_curve(std::vector<double>{1, 2}, Labels{0, 0});
+                 }),
+                 "threshold_curve: expected labels of both classes"));
+}
+
 TEST_CASE("metrics: labels come as bools, numbers, spans, arrays") {
   const std::vector<bool> bools{false, true, false, false, false, true};
   const std::vector<unsigned char> bytes{0, 1, 0, 0, 0, 1};

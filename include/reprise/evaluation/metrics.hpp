@@ -147,6 +147,23 @@ void for_each_cut(std::span<const double> scores, const Labels& labels, const Te
   return sum / static_cast<double>(labels.outliers());
 }
 
+/// The decisions where every score from `lowest` up is flagged.
+struct CurvePoint {
+  double lowest = 0.0;
+  ConfusionTable table;
+};
+
+/// What each threshold would do, the strictest first: a point for each score that differs. Precision over
+/// recall of its points is the precision-recall curve, recall over false-alarm rate the ROC curve. Throws
+/// where the labels are of one class only.
+inline std::vector<CurvePoint> threshold_curve(std::span<const double> scores, const Labels& labels) {
+  std::vector<CurvePoint> curve;
+  detail::for_each_cut(scores, labels, "threshold_curve", [&](double lowest, const ConfusionTable& table) {
+    curve.push_back({lowest, table});
+  });
+  return curve;
+}
+
 /// The threshold that serves labelled scores best.
 struct BestThreshold {
   /// One of the scores, or just below the smallest where it is best to flag all; an outlier is strictly
