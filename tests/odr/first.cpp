@@ -8,6 +8,7 @@
 #if __has_include(<nlohmann/json.hpp>)
 #include <reprise/io/checkpoint.hpp>
 #include <reprise/io/outliers_json.hpp>
+#include <reprise/io/pytorch.hpp>
 #include <reprise/io/safetensors.hpp>
 #include <reprise/io/scalers_json.hpp>
 #endif

@@ -17,6 +17,7 @@
 #include "../../core/parameters.hpp"
 #include "atomic_file.hpp"
 #include "checksum.hpp"
+#include "foreign_files.hpp"
 #include "json_fields.hpp"
 
 // The container: named tensors and a dictionary of strings. The format is Hugging Face's safetensors,
@@ -91,6 +92,13 @@ class SafetensorsWriter {
                           values.data() + info.offset,
                           static_cast<std::size_t>(info.size()) * sizeof(Scalar)});
     }
+  }
+
+  /// One tensor more, row-major, whose values must live until `save`.
+  template <typename Scalar>
+  void add(const std::string& name, TensorShape shape, const Vector<Scalar>& values) {
+    tensors_.push_back({name, dtype_name<Scalar>, std::move(shape), values.data(),
+                        static_cast<std::size_t>(values.size()) * sizeof(Scalar)});
   }
 
   /// Adds the checksum to the metadata and writes the file.
@@ -181,6 +189,7 @@ class SafetensorsReader {
     read_bytes(0, &length, sizeof length);
     const std::uint64_t longest = std::min(largest_header, size - sizeof length);
     if (length > longest) {
+      refuse_foreign(size);
       fail_file(place_, "a header of at most " + std::to_string(longest) + " bytes", std::to_string(length));
     }
     std::string header(length, '\0');
@@ -192,6 +201,22 @@ class SafetensorsReader {
     const OwnedJson json(parse_json(header, place_ + ": header"));
     read_header(*json);
     check_layout();
+  }
+
+  /// Names of all tensors, in the order of their bytes.
+  std::vector<std::string> names() const {
+    std::vector<std::string> result;
+    for (const auto& [name, tensor] : tensors_) result.push_back(name);
+    return result;
+  }
+  /// One tensor, which must be there with this shape, row-major as it stands.
+  std::vector<double> values(const std::string& name, const TensorShape& shape) {
+    const Tensor& tensor = take(name, shape);
+    const std::uint64_t size = tensor.is_double ? sizeof(double) : sizeof(float);
+    Vector<double> values(static_cast<Index>((tensor.end - tensor.begin) / size));
+    Eigen::Map<Vector<double>> to(values.data(), values.size());
+    tensor.is_double ? read_as<double, double>(tensor, to) : read_as<float, double>(tensor, to);
+    return {values.data(), values.data() + values.size()};
   }
 
   const std::string& place() const { return place_; }
@@ -255,6 +280,14 @@ class SafetensorsReader {
     std::uint64_t end = 0;
     bool taken = false;
   };
+
+  /// A header of no length that can be is most often the beginning of another format.
+  void refuse_foreign(std::uint64_t size) {
+    std::string bytes(static_cast<std::size_t>(std::min<std::uint64_t>(size, file_kind_bytes)), '\0');
+    read_bytes(0, bytes.data(), bytes.size());
+    const std::string what = foreign_file(bytes, place_);
+    if (!what.empty()) fail_file(place_, "a safetensors file", what);
+  }
 
   void read_header(const Json& header) {
     for (const auto& entry : header.items()) {
