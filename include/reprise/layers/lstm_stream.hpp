@@ -75,15 +75,16 @@ class LstmStream {
       });
       cell_.gates_forward(z_.data(), c_.data(), c_.data(), h, h, 1);
     }
+    Output y;
     for (Index o = 0; o < Outputs; ++o) {
       Lanes products{};
       for (Index u = 0; u < padded; u += lanes)
         products += detail::load_lanes(kernel_.data() + o * padded + u) * detail::load_lanes(h + u);
-      output_[o] = output_bias_[o] + sum_of(products);
+      y[o] = output_bias_[o] + sum_of(products);
     }
-    detail::apply_activation<Scalar>(dense_.options().activation, output_.data(), Outputs, output_.data(),
-                                     Outputs, Outputs, 1);
-    return output_;
+    detail::apply_activation<Scalar>(dense_.options().activation, y.data(), Outputs, y.data(), Outputs,
+                                     Outputs, 1);
+    return y;
   }
 
   /// The state; valid until the next step.
@@ -187,7 +188,7 @@ class LstmStream {
   alignas(64) std::array<Array<padded>, 2> h_{};
   std::size_t now_ = 0;
   Array<Index{4} * Units> z_{};
-  Output output_bias_, output_;
+  Output output_bias_;
 };
 
 }  // namespace REPRISE_ABI
