@@ -1,6 +1,9 @@
 #pragma once
 
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "fields.hpp"
 #include "parameters.hpp"
@@ -37,9 +40,17 @@ class SnapshotWriter {
   virtual void tensors(const std::string& prefix, const ParameterTable& table, const Vector<double>& values,
                        TensorValues allowed = TensorValues::finite) = 0;
 
+  /// Takes values that stand nowhere else, so that they live as long as the snapshot, for `tensors`.
+  const Vector<double>& keep(Vector<double> values) {
+    return *kept_.emplace_back(std::make_unique<Vector<double>>(std::move(values)));
+  }
+
  protected:
   virtual FieldWriter& begin_section(const char* name) = 0;
   virtual void end_section() = 0;
+
+ private:
+  std::vector<std::unique_ptr<Vector<double>>> kept_;
 };
 
 /// Gives the same parts back. Refuses what is missing or not as it should be, with a `FileError` that names

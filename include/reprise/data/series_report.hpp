@@ -24,6 +24,15 @@ struct SeriesReport {
     Index step = 0;
     Index feature = 0;
     double value = 0.0;
+
+    template <typename Self, typename Visit>
+    static void each_field(Self& self, const Visit& visit) {
+      auto& [step, feature, value] = self;
+      visit("step", step);
+      visit("feature", feature);
+      visit("value", value);
+    }
+    friend bool operator==(const Value&, const Value&) = default;
   };
   /// Features that do not vary, but for rounding.
   std::vector<Index> constant_features{};
@@ -37,6 +46,16 @@ struct SeriesReport {
   std::vector<Value> suspects{};
 
   bool is_empty() const { return constant_features.empty() && suspect_values == 0; }
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [constant_features, zero_features, suspect_values, suspects] = self;
+    visit("constant_features", constant_features);
+    visit("zero_features", zero_features);
+    visit("suspect_values", suspect_values);
+    visit("suspects", suspects);
+  }
+  friend bool operator==(const SeriesReport&, const SeriesReport&) = default;
 };
 
 /// A line for each thing that is strange; nothing where there is none.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <functional>
@@ -8,6 +9,8 @@
 #include <ostream>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "../core/detail/statistics.hpp"
@@ -42,6 +45,9 @@ inline const char* to_string(CalibrationStatus status) {
   }
   return "none";
 }
+constexpr std::array<std::string_view, 4> enumerator_names(CalibrationStatus) {
+  return {"promised", "widened", "estimated", "none"};
+}
 
 /// Where a rate of false alarms leads.
 struct BlockThreshold {
@@ -52,6 +58,16 @@ struct BlockThreshold {
   /// What the rate will not exceed in 95 of 100 such calibrations: the one at hand may have been lucky.
   double rate_in_95_percent = 0.0;
   CalibrationStatus status = CalibrationStatus::none;
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [value, rate, rate_in_95_percent, status] = self;
+    visit("value", value);
+    visit("rate", rate);
+    visit("rate_in_95_percent", rate_in_95_percent);
+    visit("status", status);
+  }
+  friend bool operator==(const BlockThreshold&, const BlockThreshold&) = default;
 };
 
 /// Calibrates thresholds on scores of a normal stretch, neighbours in order, that what scores was not trained
@@ -80,6 +96,21 @@ class BlockCalibration {
       largest_.push_back(*std::max_element(part.begin(), part.end()));
     }
     std::sort(largest_.begin(), largest_.end(), std::greater<>());
+  }
+
+  /// As a file holds it: the largest score of each block, the highest first. Throws where there is none, one
+  /// is not finite, or they are in another order.
+  static BlockCalibration from_largest(std::vector<double> largest, Index block) {
+    detail::require_positive(block, place, "block");
+    if (largest.empty()) detail::fail(place, "the largest score of at least one block", "none");
+    for (std::size_t b = 0; b < largest.size(); ++b) {
+      if (!detail::is_finite(largest[b]) || (b > 0 && largest[b] > largest[b - 1]))
+        detail::fail(place, "finite largest scores, the highest first", {largest[b], " at ", b});
+    }
+    BlockCalibration calibration;
+    calibration.block_ = block;
+    calibration.largest_ = std::move(largest);
+    return calibration;
   }
 
   /// Points in a block.
@@ -138,6 +169,7 @@ class BlockCalibration {
 
  private:
   static constexpr const char* place = "block calibration";
+  BlockCalibration() = default;
 
   static void require_rate(double rate) {
     if (!(rate > 0.0 && detail::is_finite(rate))) detail::fail(place, "a finite rate > 0", {rate});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -11,6 +12,7 @@
 #include "../core/error.hpp"
 #include "../core/finite.hpp"
 #include "../core/sequences.hpp"
+#include "../core/snapshot.hpp"
 #include "../data/scalers.hpp"
 #include "../scores/point_scores.hpp"
 #include "block_calibration.hpp"
@@ -40,6 +42,17 @@ struct DetectorOptions {
   bool extrapolate = false;
   /// The result does not depend on them, to the last bit.
   int threads = 1;
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [lengths, views, false_alarms, extrapolate, threads] = self;
+    visit("lengths", lengths);
+    visit("views", views);
+    visit("false_alarms", false_alarms);
+    visit("extrapolate", extrapolate);
+    visit("threads", threads);
+  }
+  friend bool operator==(const DetectorOptions&, const DetectorOptions&) = default;
 };
 
 /// What a detector finds in a series.
@@ -69,6 +82,9 @@ struct Findings {
 /// long series, calibrate nothing. A new window may be compared with all of the training series, a training
 /// window with less; so new errors are if anything smaller, and false alarms rarer. All this holds where what
 /// comes is distributed as the training series is: of one that wanders or rises nothing can be promised.
+///
+/// `save(detector, path)` and `load<Detector>(path)` of io/safetensors.hpp keep it in a file. That holds the
+/// training series, so that whoever may read the file may read the series.
 ///
 /// A value: a copy is a detector of its own. Const calls may run at once from several threads.
 class Detector {
@@ -128,6 +144,15 @@ class Detector {
   }
   const DetectorOptions& options() const { return options_; }
   bool is_fitted() const { return state_.calibration.has_value(); }
+
+  // ---- What a file holds, see core/snapshot.hpp ----
+  using Scalar = double;
+  static constexpr const char* kind = "Detector";
+  /// Templates, so that only programs that use files compile them.
+  template <std::derived_from<SnapshotWriter> Writer>
+  void write_snapshot(Writer& writer) const;
+  template <std::derived_from<SnapshotReader> Reader>
+  static Detector read_snapshot(Reader& reader);
 
  private:
   static constexpr const char* place = "detector";
@@ -304,3 +329,5 @@ class Detector {
 
 }  // namespace REPRISE_ABI
 }  // namespace reprise
+
+#include "detail/detector_snapshot.hpp"  // write_snapshot, read_snapshot

@@ -38,6 +38,26 @@ struct DetectorReport {
   SeriesReport series{};
   /// What speaks against the promise: the training series itself changes.
   Stationarity stationarity{};
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [rows, features, lengths, views, gap, scale_rows, calibration_rows, blocks, block, threshold,
+           least_rate, series, stationarity] = self;
+    visit("rows", rows);
+    visit("features", features);
+    visit("lengths", lengths);
+    visit("views", views);
+    visit("gap", gap);
+    visit("scale_rows", scale_rows);
+    visit("calibration_rows", calibration_rows);
+    visit("blocks", blocks);
+    visit("block", block);
+    visit("threshold", threshold);
+    visit("least_rate", least_rate);
+    visit("series", series);
+    visit("stationarity", stationarity);
+  }
+  friend bool operator==(const DetectorReport&, const DetectorReport&) = default;
 };
 
 /// In words.
@@ -47,7 +67,8 @@ inline std::ostream& operator<<(std::ostream& out, const DetectorReport& report)
   };
   const auto rounded = [](double value) { return detail::number_text(value, 3); };
   out << "trained on " << std::to_string(report.rows) << " rows of " << std::to_string(report.features)
-      << (report.features == 1 ? " feature" : " features") << "\nwindows of ";
+      << (report.features == 1 ? " feature" : " features")
+      << ", which a file of this detector holds\nwindows of ";
   list(report.lengths, [](Index length) { return std::to_string(length); });
   out << " points, ";
   list(report.views, [](View view) { return to_string(view); });

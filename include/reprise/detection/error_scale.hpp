@@ -44,6 +44,21 @@ class ErrorScale {
   /// The median error.
   double usual() const { return usual_; }
 
+  /// Refuses what `fit` cannot have made.
+  void validate() const {
+    for (const double value : {usual_, spread_}) {
+      if (!(value > 0.0 && detail::is_finite(value)))
+        detail::fail("error scale", "finite sizes > 0", {value});
+    }
+    if (!detail::is_finite(center_)) detail::fail("error scale", "a finite center", {center_});
+  }
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    visit("usual", self.usual_);
+    visit("center", self.center_);
+    visit("spread", self.spread_);
+  }
+
  private:
   static constexpr double floor = 0.01;
   double usual_ = 1.0;

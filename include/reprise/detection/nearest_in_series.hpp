@@ -1,8 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <limits>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -23,6 +25,7 @@ enum class View {
   mean_removed
 };
 inline const char* to_string(View view) { return view == View::raw ? "raw" : "mean removed"; }
+constexpr std::array<std::string_view, 2> enumerator_names(View) { return {"raw", "mean removed"}; }
 
 /// One error for each window of a series, in both views; number i is of the window that starts at point i.
 struct WindowErrors {

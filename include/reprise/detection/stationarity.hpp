@@ -24,6 +24,15 @@ struct Stationarity {
   std::vector<Index> other_spread{};
 
   bool is_stationary() const { return !remembers_long && other_level.empty() && other_spread.empty(); }
+
+  template <typename Self, typename Visit>
+  static void each_field(Self& self, const Visit& visit) {
+    auto& [remembers_long, other_level, other_spread] = self;
+    visit("remembers_long", remembers_long);
+    visit("other_level", other_level);
+    visit("other_spread", other_spread);
+  }
+  friend bool operator==(const Stationarity&, const Stationarity&) = default;
 };
 
 /// A line for each thing that speaks against it; nothing where there is none.

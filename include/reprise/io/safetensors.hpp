@@ -17,7 +17,8 @@
 // optimizer.velocity... where there is such a moment, optimizer.custom_0... for an optimizer of the user's
 // own. Of the metadata, "format", "format_version" and "model" tell what file it is; "options" is the model's
 // configuration and "training" that of the optimizer with its counters, both JSON; "checksum" is over all
-// tensors and metadata (see safetensors_file.hpp).
+// tensors and metadata (see safetensors_file.hpp). A `Detector`'s one tensor is the training series, (time
+// steps, features) in standard deviations; the rest of it stands in the metadata.
 namespace reprise {
 inline namespace REPRISE_ABI {
 
