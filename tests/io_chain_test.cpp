@@ -310,7 +310,8 @@ TEST_CASE("chain: a network that cannot be is refused, before memory is taken fo
   CHECK(contains(refusal(good, {.steps = 1, .features = 3000000000}),
                  "features and steps from 1 to 2147483647"));
   CHECK(contains(changed("/layers/0/layer/steps", 0), "RepeatVector: expected steps > 0"));
-  CHECK(contains(changed("/layers/0/layer/steps", 3000000000), "features and steps from 1 to 2147483647"));
+  CHECK(contains(changed("/layers/0/layer/steps", 3000000000),
+                 "RepeatVector: expected steps of at most 2147483647"));
   CHECK(contains(changed("/layers/0/layer/kind", "Dropout"),
                  "network.layers[0].layer: expected a member rate"));
   CHECK(contains(changed("/layers/0/layer", {{"kind", "Dropout"}, {"rate", 1}}), "expected rate in [0, 1)"));

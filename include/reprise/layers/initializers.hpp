@@ -30,10 +30,11 @@ struct Initializer {
     lecun_uniform,
     lecun_normal,
     orthogonal,
+    random_uniform,
     custom
   };
   Kind kind = Kind::zeros;
-  /// The value of `constant`; the gain of `orthogonal`.
+  /// The value of `constant`; the gain of `orthogonal`; the limit of `random_uniform`.
   double value = 1.0;
   /// Where kind is custom; else null.
   const CustomInitializer* own = nullptr;
@@ -62,6 +63,8 @@ inline constexpr Initializer lecun_uniform{Initializer::Kind::lecun_uniform};
 inline constexpr Initializer lecun_normal{Initializer::Kind::lecun_normal};
 /// A matrix whose shorter side is orthonormal: Saxe et al. (2014).
 inline constexpr Initializer orthogonal{Initializer::Kind::orthogonal};
+/// From -limit to limit, whatever the size of the tensor.
+constexpr Initializer random_uniform(double limit) { return {Initializer::Kind::random_uniform, limit}; }
 /// From a struct of the user's, see `CustomInitializer`; what this makes lives as long as the program, once
 /// for each name and options.
 inline Initializer custom(CustomInitializer function) {
@@ -72,9 +75,9 @@ inline Initializer custom(CustomInitializer function) {
 namespace detail {
 
 /// In the order of the kinds.
-inline constexpr std::array<std::string_view, 10> initializer_names = {
-    "zeros",      "ones",      "constant",      "glorot_uniform", "glorot_normal",
-    "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",   "orthogonal"};
+inline constexpr std::array<std::string_view, 11> initializer_names = {
+    "zeros",     "ones",          "constant",     "glorot_uniform", "glorot_normal", "he_uniform",
+    "he_normal", "lecun_uniform", "lecun_normal", "orthogonal",     "random_uniform"};
 static_assert(initializer_names.size() == static_cast<std::size_t>(Initializer::Kind::custom));
 
 /// Gram-Schmidt on the columns of a column-major matrix, each projected twice so that rounding leaves them
@@ -143,6 +146,7 @@ inline void initial_values(const Initializer& how, RandomStream& random, Matrix<
     case Kind::lecun_uniform: return draw_values(1.0 / fan_in, false, random, values);
     case Kind::lecun_normal: return draw_values(1.0 / fan_in, true, random, values);
     case Kind::orthogonal: return draw_orthogonal(how.value, random, values);
+    case Kind::random_uniform: return draw_values(how.value * how.value / 3.0, false, random, values);
     case Kind::custom: break;
   }
   const Index rows = values.rows(), cols = values.cols();

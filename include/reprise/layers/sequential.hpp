@@ -114,6 +114,7 @@ class Sequential {
   /// memory for it, the tape stays as it was.
   void prepare(SequentialTape<Scalar>& tape, Index batch) const {
     tape.lengths = {};
+    if (is_prepared(tape)) set_lengths(tape, {}, input_.steps);
     if (is_prepared(tape) && tape.input.batch == batch) return;
     // Without memory the sizes alone: the tape is written to only when nothing can fail any more.
     const auto lay_out = [&](Scalar* memory) {
@@ -144,6 +145,15 @@ class Sequential {
     tape.scratch = scratch;
   }
 
+  /// Tells a tape, after `prepare`, how many steps of each sample are valid, the most first, and how many
+  /// steps of the input are to be looked at: from the first on, at least as many as the longest sample has.
+  /// What comes behind them costs nothing, in all layers up to the first that does not keep the lengths.
+  void set_lengths(SequentialTape<Scalar>& tape, std::span<const Index> lengths, Index steps) const {
+    tape.lengths = lengths;
+    tape.input.steps = steps;
+    for (std::size_t l = 0; l < entries_.size(); ++l) tape.outputs[l].steps = kept_steps(entries_[l], steps);
+  }
+
   /// Scratch for passes of up to `batch` samples.
   void prepare(SequentialScratch<Scalar>& scratch, Index batch) const {
     detail::grow(scratch.memory, plan_scratch(batch).size);
@@ -154,7 +164,7 @@ class Sequential {
   SequenceView<Scalar> forward(const Scalar* theta, SequentialTape<Scalar>& tape,
                                SequentialScratch<Scalar>& scratch, LayerContext context) const {
     const Scratch s = checked_scratch(tape, scratch);
-    require_lengths(tape.lengths, tape.input.batch, 0, entries_.size());
+    require_lengths(tape.lengths, tape.input.batch, tape.input.steps, 0, entries_.size());
     for (std::size_t l = 0; l < entries_.size(); ++l) {
       const Entry& entry = entries_[l];
       context.layer = static_cast<std::uint32_t>(l);
@@ -171,7 +181,7 @@ class Sequential {
   SequenceView<Scalar> output_gradient(const SequentialTape<Scalar>& tape,
                                        SequentialScratch<Scalar>& scratch) const {
     const Scratch s = checked_scratch(tape, scratch);
-    return {s.gradient[size() % 2], output_shape().batch(tape.input.batch)};
+    return gradient_of(tape.outputs.back(), s.gradient[size() % 2]);
   }
 
   /// From the gradient of the output to that of the parameters, which is *added* to `gradient`.
@@ -181,9 +191,9 @@ class Sequential {
     const Scratch s = checked_scratch(tape, scratch);
     for (std::size_t l = entries_.size(); l-- > 0;) {
       const Entry& entry = entries_[l];
-      const SequenceView<const Scalar> dy = output_view(s.gradient[(l + 1) % 2], entry, B);
+      const SequenceView<const Scalar> dy = gradient_of(tape.outputs[l], s.gradient[(l + 1) % 2]);
       const SequenceView<Scalar> dx =
-          l == 0 ? SequenceView<Scalar>() : output_view(s.gradient[l % 2], entries_[l - 1], B);
+          l == 0 ? SequenceView<Scalar>() : gradient_of(tape.outputs[l - 1], s.gradient[l % 2]);
       context.layer = static_cast<std::uint32_t>(l);
       LayerCall<Scalar> call{.theta = theta + entry.offset,
                              .tape = tape.tapes[l],
@@ -197,21 +207,28 @@ class Sequential {
   }
 
   /// Layers [first, last) at inference, from `in` to `out`, without a tape. `lengths`: as on the tape, for an
-  /// `in` that has the steps of the network's input. Throws where there are no such layers, where in or out
-  /// has other sizes than theirs, and where one of them starts from the state of a layer before them.
+  /// `in` that has the steps of the network's input, or with lengths only so many as the longest sample has;
+  /// so has then an `out` whose steps are those of the input. Throws where there are no such layers, where in
+  /// or out has other sizes than theirs, and where one of them starts from the state of a layer before them.
   void infer(const Scalar* theta, SequenceView<const Scalar> in, SequenceView<Scalar> out, std::size_t first,
              std::size_t last, SequentialScratch<Scalar>& scratch,
              std::span<const Index> lengths = {}) const {
     require_range(first, last);
-    require_view("input", in, entries_[first].input, in.batch, entries_[first].traits.takes_repeated);
-    require_view<const Scalar>("output", out, entries_[last - 1].output, in.batch, false);
-    require_lengths(lengths, in.batch, first, last);
+    SequenceShape input = entries_[first].input, output = entries_[last - 1].output;
+    const bool cut = !lengths.empty() && entries_[first].sees_lengths && in.steps < input.steps;
+    const Index steps = cut ? in.steps : input_.steps;
+    if (cut) input.steps = steps;
+    output.steps = kept_steps(entries_[last - 1], steps);
+    require_view("input", in, input, in.batch, entries_[first].traits.takes_repeated);
+    require_view<const Scalar>("output", out, output, in.batch, false);
+    require_lengths(lengths, in.batch, steps, first, last);
     const ScratchPlan plan = in.batch == 1 ? plan_of_one_ : plan_scratch(in.batch);
     detail::grow(scratch.memory, plan.size);
     const Scratch s = place(plan, scratch);
     for (std::size_t l = first; l < last; ++l) {
       const Entry& entry = entries_[l];
-      const SequenceView<Scalar> y = l + 1 == last ? out : output_view(s.gradient[l % 2], entry, in.batch);
+      SequenceView<Scalar> y = l + 1 == last ? out : output_view(s.gradient[l % 2], entry, in.batch);
+      y.steps = kept_steps(entry, steps);
       if (entry.traits.feeds_back != FeedsBack::no) {
         require_whole();
         if (last == entries_.size()) return infer_by_step(theta, out, l, s);
@@ -297,17 +314,16 @@ class Sequential {
       detail::fail({"Sequential: infer: ", what}, "a view of all steps", "one that is repeated");
     }
   }
-  void require_lengths(std::span<const Index> lengths, Index batch, std::size_t first,
+  void require_lengths(std::span<const Index> lengths, Index batch, Index steps, std::size_t first,
                        std::size_t last) const {
     if (lengths.empty()) return;
     if (static_cast<Index>(lengths.size()) != batch) {
       detail::fail("Sequential: lengths", {batch, " numbers, one for each sample"}, {lengths.size()});
     }
-    Index longest = input_.steps;
+    Index longest = steps;
     for (const Index length : lengths) {
       if (length < 1 || length > longest) {
-        detail::fail("Sequential: lengths", {"numbers from 1 to ", input_.steps, ", the largest first"},
-                     {length});
+        detail::fail("Sequential: lengths", {"numbers from 1 to ", steps, ", the largest first"}, {length});
       }
       longest = length;
     }
@@ -374,6 +390,15 @@ class Sequential {
   }
   static SequenceView<Scalar> output_view(Scalar* data, const Entry& entry, Index batch) {
     return {data, entry.output.batch(batch), entry.repeated_output};
+  }
+  static SequenceView<Scalar> gradient_of(SequenceView<Scalar> output, Scalar* data) {
+    output.data = data;
+    return output;
+  }
+  /// Steps of an entry's output where so many of the network's input are looked at.
+  static Index kept_steps(const Entry& entry, Index steps) {
+    const bool keeps = entry.sees_lengths && entry.traits.lengths == Lengths::kept;
+    return keeps ? std::min(entry.output.steps, steps) : entry.output.steps;
   }
 
   /// The layers behind entry `previous`, one step after the other, each step's output the next one's input,

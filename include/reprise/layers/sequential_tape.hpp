@@ -43,7 +43,8 @@ struct SequentialTape {
   /// Handed from one layer to another; in `backward` their gradients.
   Scalar* states = nullptr;
   /// How many of the input's steps are valid, one number for each sample, the largest first; empty: all steps
-  /// of all samples. Set it after `prepare`; what it points to must live until `backward` is done.
+  /// of all samples. Set it after `prepare`, or by `Sequential::set_lengths`; what it points to must live
+  /// until `backward` is done.
   std::span<const Index> lengths{};
   Vector<Scalar> memory;
   /// Set by `prepare`: for which chain of layers, and how much scratch a pass over so many samples takes.

@@ -26,15 +26,19 @@ using WriteSnapshot = std::function<void(SnapshotWriter&)>;
 
 namespace detail {
 
-/// The source's samples must be what the network takes and gives.
+/// The source's samples must be what the network takes and the loss compares. A loss of the user's own knows
+/// itself how many features its targets have, such as one, the index of a class.
 template <typename Scalar>
-void require_source(const Sequential<Scalar>& network, const Source& source, const char* what) {
+void require_source(const Sequential<Scalar>& network, const Source& source, const Loss& loss,
+                    const char* what) {
   if (network.size() == 0) fail(what, "a network of at least one layer", "none");
   if (source.input_shape() != network.input_shape()) {
     fail(what, to_string(network.input_shape()), to_string(source.input_shape()));
   }
-  if (source.target_shape() != network.output_shape()) {
-    fail({what, ": targets"}, to_string(network.output_shape()), to_string(source.target_shape()));
+  SequenceShape target = network.output_shape();
+  if (std::holds_alternative<CustomLoss>(loss)) target.features = source.target_shape().features;
+  if (source.target_shape() != target) {
+    fail({what, ": targets"}, to_string(target), to_string(source.target_shape()));
   }
   require_samples(source, what);
 }
@@ -153,7 +157,8 @@ class Training final : private TrainingAccess {
     require_positive(options.epochs, "fit", "epochs");
     require_positive(options.batch_size, "fit", "batch_size");
     require_positive(options.threads, "fit", "threads");
-    require_source(network, source, source.get_if<Windows>() != nullptr ? "fit: windows" : "fit: samples");
+    require_source(network, source, options.loss,
+                   source.get_if<Windows>() != nullptr ? "fit: windows" : "fit: samples");
     reprise::validate(options.optimizer);
     reprise::validate(options.loss);
     if (!(is_finite(options.validation_split) && options.validation_split >= 0.0 &&
@@ -161,7 +166,7 @@ class Training final : private TrainingAccess {
       fail("fit", "validation_split in [0, 1)", {options.validation_split});
     }
     if (options.validation_data) {
-      require_source(network, *options.validation_data, "fit: validation_data");
+      require_source(network, *options.validation_data, options.loss, "fit: validation_data");
       if (options.validation_split > 0.0) fail("fit", "validation_data or validation_split", "both");
     }
     for (const Callback& callback : options.callbacks) {
@@ -398,10 +403,10 @@ template <typename Scalar>
                               const std::type_identity_t<Source>& source,
                               const EvaluateOptions& options = {}) {
   detail::require_parameters(network, parameters, "evaluate: parameters");
-  detail::require_source(network, source,
+  const Loss loss = options.loss.value_or(MeanSquaredError{});
+  detail::require_source(network, source, loss,
                          source.get_if<Windows>() != nullptr ? "evaluate: windows" : "evaluate: samples");
   detail::require_positive(options.batch_size, "evaluate", "batch_size");
-  const Loss loss = options.loss.value_or(MeanSquaredError{});
   validate(loss);
   detail::BatchPass<Scalar> pass(network, options.threads);
   std::vector<Index> numbers(static_cast<std::size_t>(std::min(options.batch_size, source.size())));

@@ -8,15 +8,18 @@
 #include "../../layers/decoder_input.hpp"
 #include "../../layers/dense.hpp"
 #include "../../layers/dropout.hpp"
+#include "../../layers/embedding.hpp"
 #include "../../layers/gru.hpp"
 #include "../../layers/lstm.hpp"
 #include "../../layers/recurrent_options.hpp"
 #include "../../layers/repeat_vector.hpp"
 #include "../../layers/reshape.hpp"
 #include "../../layers/reverse.hpp"
+#include "../../layers/softmax.hpp"
+#include "../../losses/sparse_categorical_crossentropy.hpp"
 
-// The layers that files may hold without a registry of the caller's. A layer that is added to the library is
-// added here, in one line.
+// The layers, and the losses outside the variant `Loss`, that files may hold without a registry of the
+// caller's. One that is added to the library is added here, in one line.
 namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
@@ -47,6 +50,10 @@ const Registry& known_kinds() {
     know_recurrent<Scalar, BidirectionalOptions>(known);
     known.add<Layer, Dense<Scalar>>();
     known.add<Layer, Reverse<Scalar>>();
+    known.add<Layer, Softmax<Scalar>>();
+    known.add<Layer, Embedding<Scalar>>();
+    know_fields<OneHot<Scalar>>(known, [] { return OneHot<Scalar>(1); });
+    known.add<CustomLoss, SparseCategoricalCrossentropy>();
     know_fields<Dropout<Scalar>>(known, [] { return Dropout<Scalar>(0.0); });
     know_fields<RepeatVector<Scalar>>(known, [] { return RepeatVector<Scalar>(1); });
     know_fields<Reshape<Scalar>>(known, [] { return Reshape<Scalar>({.steps = 1, .features = 1}); });

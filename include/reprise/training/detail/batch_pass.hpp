@@ -54,9 +54,10 @@ class BatchPass {
         shard_context.places = own.order.places();
         const SequenceView<const Scalar> output =
             network_->forward(theta, own.tape, own.scratch, shard_context);
-        losses_[static_cast<std::size_t>(shard)] = loss_sum<Scalar>(
-            loss, output, part.target, part.weights, scale, network_->output_gradient(own.tape, own.scratch),
-            source.last_step_features(), own.order.target_lengths());
+        losses_[static_cast<std::size_t>(shard)] =
+            part.share * loss_sum<Scalar>(loss, output, part.target, part.weights, part.share * scale,
+                                          network_->output_gradient(own.tape, own.scratch),
+                                          last_step_features(source), own.order.target_lengths());
         network_->backward(theta, own.tape, own.scratch, shard_context, sum);
       }
     });
@@ -78,8 +79,8 @@ class BatchPass {
       network_->infer(theta, own.tape.input, output, 0, static_cast<std::size_t>(network_->size()),
                       own.scratch, own.tape.lengths);
       losses_[static_cast<std::size_t>(shard)] =
-          loss_sum<Scalar>(loss, output, part.target, part.weights, 1.0, {}, source.last_step_features(),
-                           own.order.target_lengths());
+          part.share * loss_sum<Scalar>(loss, output, part.target, part.weights, 1.0, {},
+                                        last_step_features(source), own.order.target_lengths());
     });
     return total(shards);
   }
@@ -96,6 +97,8 @@ class BatchPass {
   struct Part {
     SequenceView<const Scalar> target;
     std::span<const double> weights;
+    /// Steps of the output among those of a whole sample: `loss_sum` divides by the steps that it is given.
+    double share = 1.0;
   };
 
   /// Decides how wide the batch's shards are, and returns how many these are.
@@ -150,15 +153,35 @@ class BatchPass {
     }
     const auto count = static_cast<Index>(size);
     network_->prepare(own.tape, count);
-    own.tape.lengths = own.order.lengths();
     if (source.targets_are_inputs()) {
       source.gather(samples, own.tape.input, SequenceView<Scalar>());
-      return {own.tape.input, weights};
+      return cut_to_lengths(source, {own.tape.input, weights}, own);
     }
     const SequenceShape shape = source.target_shape();
     const SequenceView<Scalar> targets(own.targets.data(), shape.batch(count));
     source.gather(samples, own.tape.input, targets);
-    return {targets, weights};
+    return cut_to_lengths(source, {targets, weights}, own);
+  }
+  /// Steps that no sample of the shard has are left out of everything.
+  Part cut_to_lengths(const Source& source, Part part, Worker& own) const {
+    network_->set_lengths(own.tape, own.order.lengths(), steps_with_samples(source, own.order));
+    part.target.steps = own.tape.outputs.back().steps;
+    part.share = static_cast<double>(part.target.steps) / static_cast<double>(source.target_shape().steps);
+    return part;
+  }
+  /// So many steps, from the first on, hold a valid step of an input or a target.
+  static Index steps_with_samples(const Source& source, const LengthOrder& order) {
+    const Index all = source.input_shape().steps;
+    if (order.lengths().empty() || last_step_features(source) > 0) return all;
+    const Index longest = order.lengths().front();
+    if (source.target_shape().steps != all) return longest;
+    if (order.target_lengths().empty()) return all;
+    return std::max(longest, *std::max_element(order.target_lengths().begin(), order.target_lengths().end()));
+  }
+  /// As `loss_sum` takes it: 0 where all values of a target's last step count.
+  static Index last_step_features(const Source& source) {
+    const Index values = source.last_step_features();
+    return values < source.target_shape().features ? values : 0;
   }
   double total(Index shards) const { return std::accumulate(losses_.begin(), losses_.begin() + shards, 0.0); }
 
