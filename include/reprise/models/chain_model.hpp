@@ -135,6 +135,12 @@ class ChainModel {
     parts().training = detail::read_training<Scalar>(reader, parameters());
   }
 
+  /// The same layers over another number of steps; the parameters stay.
+  void set_network(Sequential<Scalar> network) {
+    require_weights(kind_, network, parts().weights.size());
+    parts().network = std::move(network);
+  }
+
   /// `is_vector(l)`: whether layer l gives one vector a sample and no sequence.
   template <typename IsVector>
   Summary summary_with(const IsVector& is_vector) const {
