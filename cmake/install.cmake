@@ -10,6 +10,11 @@ if(TARGET reprise_safetensors)
   install(TARGETS reprise_safetensors EXPORT reprise-safetensors-targets FILE_SET HEADERS)
   install(EXPORT reprise-safetensors-targets NAMESPACE reprise:: DESTINATION "${package_dir}")
 endif()
+if(TARGET reprise_keras)
+  install(TARGETS reprise_keras EXPORT reprise-keras-targets FILE_SET HEADERS)
+  install(EXPORT reprise-keras-targets NAMESPACE reprise:: DESTINATION "${package_dir}")
+  install(FILES cmake/find_keras_needs.cmake DESTINATION "${package_dir}")
+endif()
 
 configure_package_config_file(cmake/reprise-config.cmake.in "${PROJECT_BINARY_DIR}/reprise-config.cmake"
                               INSTALL_DESTINATION "${package_dir}")

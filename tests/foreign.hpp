@@ -4,7 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
-#include <map>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <reprise/models/inference.hpp>
 #include <reprise/training/chain.hpp>

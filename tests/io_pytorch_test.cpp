@@ -55,7 +55,8 @@ AutoencoderOptions renamed_options() {
 
 std::string refusal(const std::string& file, const AutoencoderOptions& options,
                     const PyTorchNames& names = {}) {
-  return test::error_of([&] { load_pytorch(files() / file, Autoencoder<double>(options), names); });
+  return test::error_of(
+      [&] { static_cast<void>(load_pytorch(files() / file, Autoencoder<double>(options), names)); });
 }
 
 }  // namespace
@@ -139,10 +140,11 @@ TEST_CASE("PyTorch: a tensor that is left over is refused by name") {
                        "tensor \"back.bias_hh_l0\": expected no tensor that the model does not have"));
   Chain<double> projected{Sequential<double>({.steps = 5, .features = 2}), {}};
   projected.network.add("rnn", Lstm<double>(2, {.units = 3}));
-  CHECK(test::contains(test::error_of([&] {
-                         load_pytorch(files() / "projected.safetensors", projected, {{"rnn", {""}}});
-                       }),
-                       "tensor weight_hh_l0: expected shape [12,3], got [12,2]"));
+  CHECK(test::contains(
+      test::error_of([&] {
+        static_cast<void>(load_pytorch(files() / "projected.safetensors", projected, {{"rnn", {""}}}));
+      }),
+      "tensor weight_hh_l0: expected shape [12,3], got [12,2]"));
 }
 
 TEST_CASE("PyTorch: a tensor that is missing or of another shape is refused by name") {
@@ -190,9 +192,11 @@ TEST_CASE("PyTorch: two layers do not share a module") {
       test::error_of([&] { save_pytorch(Autoencoder<float>(options), directory / "model", names); }),
       "layer encoder.1: expected a module of its own, got encoder.weight_ih_l0 of another layer too"));
   save_pytorch(Autoencoder<float>(options), directory / "model");
-  CHECK(test::contains(
-      test::error_of([&] { load_pytorch(directory / "model", Autoencoder<float>(options), names); }),
-      "tensor encoder.weight_ih_l0: expected each module's layer for one layer"));
+  CHECK(test::contains(test::error_of([&] {
+                         static_cast<void>(
+                             load_pytorch(directory / "model", Autoencoder<float>(options), names));
+                       }),
+                       "tensor encoder.weight_ih_l0: expected each module's layer for one layer"));
 }
 
 TEST_CASE("PyTorch: files of other kinds are told by what they are") {
@@ -203,10 +207,12 @@ TEST_CASE("PyTorch: files of other kinds are told by what they are") {
   }
   const test::TemporaryDirectory directory;
   save(lstm_autoencoder<float>(), directory / "ours");
-  CHECK(test::contains(test::error_of([&] { load_pytorch(directory / "ours", lstm_autoencoder<float>()); }),
-                       "expected a state_dict of PyTorch, got a file of this library's own; load reads it"));
-  CHECK(test::contains(test::error_of([&] { load<Autoencoder<float>>(files() / "state.pt"); }),
-                       "expected a safetensors file, got a file of PyTorch's own"));
+  CHECK(test::contains(
+      test::error_of([&] { static_cast<void>(load_pytorch(directory / "ours", lstm_autoencoder<float>())); }),
+      "expected a state_dict of PyTorch, got a file of this library's own; load reads it"));
+  CHECK(test::contains(
+      test::error_of([&] { static_cast<void>(load<Autoencoder<float>>(files() / "state.pt")); }),
+      "expected a safetensors file, got a file of PyTorch's own"));
 }
 
 TEST_CASE("PyTorch: values that are not finite are refused") {
@@ -215,7 +221,8 @@ TEST_CASE("PyTorch: values that are not finite are refused") {
   wide.parameter("encoder.1.bias")(2, 0) = 1e300;
   save_pytorch(wide, directory / "model");
   CHECK(test::contains(
-      test::error_of([&] { load_pytorch(directory / "model", lstm_autoencoder<float>()); }),
+      test::error_of(
+          [&] { static_cast<void>(load_pytorch(directory / "model", lstm_autoencoder<float>())); }),
       "layer encoder.1: bias (encoder.bias_ih_l1): expected values that are finite as float, got 1e+300 at "
       "2"));
   wide.parameter("encoder.1.bias")(2, 0) = std::numeric_limits<double>::infinity();

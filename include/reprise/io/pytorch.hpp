@@ -222,7 +222,8 @@ class TorchState {
 ///
 /// `Model`: an `Autoencoder`, a `Forecaster`, or a `Chain`, whose parameters may be empty before.
 template <typename Model>
-Model load_pytorch(const std::filesystem::path& path, Model model, const PyTorchNames& names = {}) {
+[[nodiscard]] Model load_pytorch(const std::filesystem::path& path, Model model,
+                                 const PyTorchNames& names = {}) {
   return detail::with_file_errors(path, [&] {
     const auto& network = detail::network_of(model);
     using Scalar = typename Model::Scalar;

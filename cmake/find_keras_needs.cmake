@@ -1,0 +1,15 @@
+# reprise_keras_needs: HDF5's C library and libzip, if both are there. Not by their own CMake files, of which Debian's of libzip
+# asks for programs of another package, and CMake's of HDF5 for a C compiler.
+if(TARGET reprise_keras_needs)
+  return()
+endif()
+find_path(REPRISE_HDF5_INCLUDE_DIR hdf5.h PATH_SUFFIXES hdf5/serial)
+find_library(REPRISE_HDF5_LIBRARY NAMES hdf5 hdf5_serial PATH_SUFFIXES hdf5/serial)
+find_path(REPRISE_ZIP_INCLUDE_DIR zip.h)
+find_library(REPRISE_ZIP_LIBRARY zip)
+mark_as_advanced(REPRISE_HDF5_INCLUDE_DIR REPRISE_HDF5_LIBRARY REPRISE_ZIP_INCLUDE_DIR REPRISE_ZIP_LIBRARY)
+if(REPRISE_HDF5_INCLUDE_DIR AND REPRISE_HDF5_LIBRARY AND REPRISE_ZIP_INCLUDE_DIR AND REPRISE_ZIP_LIBRARY)
+  add_library(reprise_keras_needs INTERFACE IMPORTED GLOBAL)
+  target_include_directories(reprise_keras_needs INTERFACE "${REPRISE_HDF5_INCLUDE_DIR}" "${REPRISE_ZIP_INCLUDE_DIR}")
+  target_link_libraries(reprise_keras_needs INTERFACE "${REPRISE_HDF5_LIBRARY}" "${REPRISE_ZIP_LIBRARY}")
+endif()
