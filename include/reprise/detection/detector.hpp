@@ -4,6 +4,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
@@ -17,12 +18,15 @@
 #include "../scores/point_scores.hpp"
 #include "block_calibration.hpp"
 #include "detail/autocorrelation.hpp"
+#include "detail/episode_features.hpp"
 #include "detail/scaled_series.hpp"
 #include "detail/series_matrix.hpp"
 #include "detector_report.hpp"
 #include "episodes.hpp"
 #include "error_scale.hpp"
+#include "findings.hpp"
 #include "nearest_in_series.hpp"
+#include "series_info.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -53,14 +57,6 @@ struct DetectorOptions {
     visit("threads", threads);
   }
   friend bool operator==(const DetectorOptions&, const DetectorOptions&) = default;
-};
-
-/// What a detector finds in a series.
-struct Findings {
-  /// In order; no two within a longest window of each other.
-  std::vector<Episode> episodes;
-  /// One score for each point; above 1 is an alarm.
-  std::vector<double> scores;
 };
 
 /// Learns from a normal stretch of a series, of one feature or several, and finds what is not like it.
@@ -111,6 +107,15 @@ class Detector {
     return *this;
   }
 
+  /// The same, for a series of which more is known. Times make `report()` speak of days.
+  template <typename Series>
+  Detector& fit(const Series& training, const SeriesInfo& info) {
+    Matrix<double> series = detail::series_matrix(training);
+    detail::require_info(info, series.rows(), series.cols(), "detector: fit");
+    fit_matrix(std::move(series), info.times);
+    return *this;
+  }
+
   /// One score for each time step, > 0; above 1 is an alarm (without verdicts, `has_verdicts`, the usual
   /// point has about 1). It depends on the windows that hold the point alone. Values further than 10,000
   /// standard deviations from the training mean count as that far. Throws before `fit`, on NaN or infinity,
@@ -121,14 +126,12 @@ class Detector {
     return scores_of(detail::clipped(state_.scaler.transform(detail::series_matrix(series))));
   }
 
-  /// The episodes above the threshold. Throws as `scores` does, and where there are no verdicts.
+  /// The episodes above the threshold, and what each feature has to do with them. `info` names times,
+  /// features and units. Throws as `scores` does, and where there are no verdicts.
   template <typename Series>
-  [[nodiscard]] Findings detect(const Series& series) const {
+  [[nodiscard]] Findings detect(const Series& series, const SeriesInfo& info = {}) const {
     require_verdicts();
-    Findings findings;
-    findings.scores = scores(series);
-    findings.episodes = episodes_of(findings.scores);
-    return findings;
+    return findings_of(detail::series_matrix(series), info);
   }
 
   /// Whether there is a threshold: not where the training series was too short for one.
@@ -169,6 +172,8 @@ class Detector {
     StandardScaler scaler;
     std::vector<Member> members;
     std::optional<BlockCalibration> calibration;
+    /// Of each member, view and feature: what an episode's features are told in.
+    std::vector<std::vector<std::vector<double>>> usual_differences;
     DetectorReport report;
   };
   /// Which rows do what.
@@ -240,13 +245,14 @@ class Detector {
     return {};
   }
 
-  void fit_matrix(Matrix<double> series) {
+  void fit_matrix(Matrix<double> series, const std::vector<double>& times = {}) {
     State state;
     state.report.series = detail::fit_without_suspects(state.scaler, series);
     const Matrix<double> scaled = detail::clipped(state.scaler.transform(series));
     const Index rows = scaled.rows();
     const Plan plan = plan_for(rows, detail::correlation_time(scaled, std::max<Index>(1, rows / 25)));
     state.report.stationarity = check_stationarity(scaled);
+    state.report.time = check_times(times, scaled);
     std::vector<double> sums(static_cast<std::size_t>(rows), 0.0);
     for (const Index length : plan.lengths) {
       Member member{NearestInSeries(scaled, length), {}};
@@ -264,6 +270,14 @@ class Detector {
         static_cast<std::size_t>(plan.scale_end), static_cast<std::size_t>(plan.calibration_rows()));
     state.calibration.emplace(calibrating, plan.block());
     describe(plan, rows, scaled.cols(), state);
+    for (const Member& member : state.members) {
+      std::vector<std::vector<double>> of_views;
+      for (const View view : options_.views) {
+        of_views.push_back(
+            detail::usual_differences(member.nearest, view, member.nearest.length() + plan.gap));
+      }
+      state.usual_differences.push_back(std::move(of_views));
+    }
     state_ = std::move(state);
   }
 
@@ -310,6 +324,52 @@ class Detector {
     constexpr double most = 700.0;
     for (double& score : scores) score = std::exp(std::min(most, score - state_.report.threshold.value));
     return scores;
+  }
+
+  Findings findings_of(const Matrix<double>& series, const SeriesInfo& info) const {
+    detail::require_info(info, series.rows(), series.cols(), "detector: detect");
+    const Matrix<double> scaled = detail::clipped(state_.scaler.transform(series));
+    Findings findings{.scores = scores_of(scaled),
+                      .rate = state_.report.threshold.rate,
+                      .status = state_.report.threshold.status,
+                      .least_rate = state_.report.least_rate,
+                      .info = info};
+    findings.episodes = episodes_of(findings.scores);
+    for (Episode& episode : findings.episodes) {
+      episode.features = features_at(scaled, episode.peak);
+      for (EpisodeFeature& feature : episode.features) {
+        const auto f = static_cast<std::size_t>(feature.feature);
+        feature.observed = series(feature.step, feature.feature);
+        feature.expected =
+            feature.expected * state_.scaler.standard_deviations()[f] + state_.scaler.means()[f];
+      }
+    }
+    return findings;
+  }
+  /// Of the windows that hold the point, the one with the highest z.
+  std::vector<EpisodeFeature> features_at(const Matrix<double>& scaled, Index point) const {
+    double highest = -std::numeric_limits<double>::infinity();
+    std::size_t strangest = 0, in_view = 0;
+    Index window = 0;
+    for (std::size_t m = 0; m < state_.members.size(); ++m) {
+      const NearestInSeries& nearest = state_.members[m].nearest;
+      const Index first = std::max<Index>(0, point - nearest.length() + 1);
+      const Index end = std::min(scaled.rows(), point + nearest.length());
+      const WindowErrors errors = nearest.errors(scaled.middleRows(first, end - first));
+      for (std::size_t v = 0; v < options_.views.size(); ++v) {
+        const std::vector<double>& of_view = errors.of(options_.views[v]);
+        const auto largest = std::max_element(of_view.begin(), of_view.end());
+        const double z = state_.members[m].scales[v].z(*largest);
+        if (z <= highest) continue;
+        highest = z;
+        strangest = m;
+        in_view = v;
+        window = first + (largest - of_view.begin());
+      }
+    }
+    if (state_.members.empty()) return {};
+    return detail::features_of(state_.members[strangest].nearest, scaled, window, options_.views[in_view],
+                               state_.usual_differences[strangest][in_view]);
   }
 
   std::vector<Episode> episodes_of(const std::vector<double>& scores) const {

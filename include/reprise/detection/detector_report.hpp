@@ -11,6 +11,7 @@
 #include "block_calibration.hpp"
 #include "nearest_in_series.hpp"
 #include "stationarity.hpp"
+#include "time_report.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
@@ -38,11 +39,16 @@ struct DetectorReport {
   SeriesReport series{};
   /// What speaks against the promise: the training series itself changes.
   Stationarity stationarity{};
+  /// What the time stamps tell, where there were some.
+  TimeReport time{};
+
+  /// How many false alarms a day are expected at most; 0 where the interval between rows is not known.
+  double false_alarms_a_day() const { return threshold.rate * time.rows_a_day() / 1000.0; }
 
   template <typename Self, typename Visit>
   static void each_field(Self& self, const Visit& visit) {
     auto& [rows, features, lengths, views, gap, scale_rows, calibration_rows, blocks, block, threshold,
-           least_rate, series, stationarity] = self;
+           least_rate, series, stationarity, time] = self;
     visit("rows", rows);
     visit("features", features);
     visit("lengths", lengths);
@@ -56,6 +62,7 @@ struct DetectorReport {
     visit("least_rate", least_rate);
     visit("series", series);
     visit("stationarity", stationarity);
+    visit("time", time);
   }
   friend bool operator==(const DetectorReport&, const DetectorReport&) = default;
 };
@@ -86,12 +93,17 @@ inline std::ostream& operator<<(std::ostream& out, const DetectorReport& report)
     if (report.threshold.status == CalibrationStatus::widened) {
       out << "; fewer, such as the usual 1, cannot be promised with so few rows";
     }
+    if (report.time.is_known()) {
+      const double a_day = report.false_alarms_a_day();
+      out << "\nthat is " << rounded(a_day) << " a day";
+      if (a_day < 1.0) out << ", or one in " << rounded(1.0 / a_day) << " days";
+    }
     out << "\nin 95 of 100 such fits no more than " << rounded(report.threshold.rate_in_95_percent)
         << "; this supposes that what comes is like what was trained on\n";
   }
   if (!report.stationarity.is_stationary() && report.threshold.status != CalibrationStatus::none)
     out << "but the training series itself changes, so expect more false alarms than that:\n";
-  return out << report.stationarity << report.series;
+  return out << report.stationarity << report.time << report.series;
 }
 
 }  // namespace REPRISE_ABI

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <ostream>
 #include <span>
@@ -14,6 +15,18 @@
 
 namespace reprise {
 inline namespace REPRISE_ABI {
+
+/// What one feature has to do with an episode: in the window of it that is strangest, and in the training
+/// window that is most like that one.
+struct EpisodeFeature {
+  Index feature = 0;
+  /// Of the difference between the two windows, counted in what is usual for the feature; of all features 1.
+  double share = 0.0;
+  /// Where the feature differs most, what it is there, and what it is in the training window.
+  Index step = 0;
+  double observed = 0.0;
+  double expected = 0.0;
+};
 
 /// What a person counts as one alarm: the points of [start, end), of which the first and the last are above
 /// the threshold, and no longer quiet lies between two that are than one longest window.
@@ -30,7 +43,12 @@ struct Episode {
   /// The rate, in false episodes in 1,000 points, at which it would just have been an alarm. It is no lower
   /// than the lowest that the calibration can tell.
   double rate = 0.0;
+  /// The one with the largest share first; empty where no nearest window was asked.
+  std::vector<EpisodeFeature> features{};
 
+  /// How far the score is above the threshold, in logarithms: how many times further above the usual than
+  /// that is which only a twentieth of normal points exceeds, on average over what makes the score.
+  double severity() const { return std::log(score); }
   Index length() const { return end - start; }
 };
 
@@ -51,7 +69,7 @@ inline std::ostream& operator<<(std::ostream& out, const Episode& episode) {
     if (!(scores[i] > threshold)) continue;
     const auto point = static_cast<Index>(i);
     if (episodes.empty() || point - episodes.back().end > quiet) {
-      episodes.push_back({point, point, point, scores[i]});
+      episodes.push_back({.start = point, .end = point, .peak = point, .score = scores[i]});
     }
     Episode& last = episodes.back();
     last.end = point + 1;

@@ -83,6 +83,29 @@ class NearestInSeries {
     return joined(train_, means_, zone, threads);
   }
 
+  /// The training window that is nearest to window `window` of the series, of those that start at least
+  /// `zone` points before or after it where the series is the training series (0: all).
+  Index nearest_to(const Matrix<double>& series, Index window, View view, Index zone = 0) const {
+    if (series.cols() != train_.cols()) detail::fail(place, {train_.cols(), " features"}, {series.cols()});
+    if (window < 0 || window > series.rows() - length_)
+      detail::fail(place, {"a window that starts in [0, ", series.rows() - length_ + 1, ")"}, {window});
+    std::vector<double> distances(static_cast<std::size_t>(means_.rows())), means;
+    all_distances(series, window, distances.data());
+    for (Index f = 0; f < series.cols(); ++f) means.push_back(series.col(f).segment(window, length_).mean());
+    Index best = -1;
+    for (Index j = 0; j < means_.rows(); ++j) {
+      if (zone > 0 && j > window - zone && j < window + zone) continue;
+      double& distance = distances[static_cast<std::size_t>(j)];
+      for (Index f = 0; view == View::mean_removed && f < series.cols(); ++f) {
+        const double between = means[static_cast<std::size_t>(f)] - means_(j, f);
+        distance -= static_cast<double>(length_) * between * between;
+      }
+      if (best < 0 || distance < distances[static_cast<std::size_t>(best)]) best = j;
+    }
+    if (best < 0) detail::fail(place, {"a window at least ", zone, " points away"}, "none");
+    return best;
+  }
+
   Index length() const { return length_; }
   const Matrix<double>& training() const { return train_; }
 

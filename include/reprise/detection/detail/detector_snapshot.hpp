@@ -62,6 +62,7 @@ void Detector::write_snapshot(Writer& file) const {
   std::vector<std::vector<ErrorScale>> scales;
   for (const Member& member : state_.members) scales.push_back(member.scales);
   writer.section("scales", scales);
+  writer.section("usual_differences", state_.usual_differences);
   const Matrix<double>& training = state_.members.front().nearest.training();
   Vector<double> values(training.size());
   Eigen::Map<Matrix<double>>(values.data(), training.cols(), training.rows()) = training.transpose();
@@ -82,6 +83,7 @@ Detector Detector::read_snapshot(Reader& file) {
   reader.section("scaler", scaler);
   reader.section("calibration", calibration);
   reader.section("scales", scales);
+  reader.section("usual_differences", state.usual_differences);
   Detector detector(std::move(options));
   state.scaler = StandardScaler::from_moments(scaler.means, scaler.standard_deviations);
   state.calibration = BlockCalibration::from_largest(std::move(calibration.largest), calibration.block);
@@ -94,6 +96,8 @@ Detector Detector::read_snapshot(Reader& file) {
           scaler.means.size());
   require(!report.lengths.empty() && report.lengths.size() == scales.size(), "scales for each length",
           scales.size());
+  require(state.usual_differences.size() == scales.size(), "usual differences for each length",
+          state.usual_differences.size());
 
   const ParameterTable table = detail::table_of_series(report.rows, report.features);
   reader.require_room(table.size());
@@ -104,6 +108,10 @@ Detector Detector::read_snapshot(Reader& file) {
   for (std::size_t i = 0; i < scales.size(); ++i) {
     require(scales[i].size() == detector.options_.views.size(), "a scale for each view", scales[i].size());
     for (const ErrorScale& scale : scales[i]) scale.validate();
+    require(state.usual_differences[i].size() == scales[i].size(), "usual differences for each view",
+            state.usual_differences[i].size());
+    for (const std::vector<double>& usual : state.usual_differences[i])
+      require(usual.size() == scaler.means.size(), "a usual difference for each feature", usual.size());
     require(i == 0 || report.lengths[i] > report.lengths[i - 1], "lengths that ascend", i);
     state.members.push_back({NearestInSeries(training, report.lengths[i]), std::move(scales[i])});
   }
