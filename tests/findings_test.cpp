@@ -138,9 +138,26 @@ TEST_CASE("findings: as CSV") {
 }
 
 TEST_CASE(
+    "findings: the feature that something happened to comes first, with its place and its usual value") {
+  constexpr Index rows = 1500;
+  Matrix<double> training = waves(rows, 3), series = waves(600, 3, 2);
+  // Noise that the nearest window cannot meet, in one feature: large differences are usual for it.
+  RandomStream random(9, Purpose::other);
+  for (Matrix<double>* both : {&training, &series}) {
+    for (Index t = 0; t < both->rows(); ++t) (*both)(t, 2) = 5.0 * random.normal();
+  }
+  training.col(1) *= 1e-3;
+  series.col(1) *= 1e-3;
+  const Detector detector = Detector({.lengths = {24, 48}}).fit(training);
+  Index first = 0;
+  for (const Index feature : {0, 1}) {
+    Matrix<double> changed = series;
+    const double unit = feature == 0 ? 1.0 : 1e-3;
+    changed(300, feature) += 40.0 * unit;
+    const Findings findings = detector.detect(changed);
+    REQUIRE(!findings.episodes.empty());
     const auto episode = std::find_if(findings.episodes.begin(), findings.episodes.end(),
-                                      [](const Episode& e) {
-  return e.start <= 300 && e.end > 300; });
+                                      [](const Episode& e) { return e.start <= 300 && e.end > 300; });
     REQUIRE(episode != findings.episodes.end());
     REQUIRE(episode->features.size() == 3);
     const EpisodeFeature& top = episode->features[0];
@@ -152,10 +169,10 @@ TEST_CASE(
     CHECK(top.share + episode->features[1].share + episode->features[2].share == Approx(1.0));
     CHECK(episode->features[1].share >= episode->features[2].share);
     ++first;
-}
-CHECK(first == 2);
-// Scores are what they are without.
-CHECK(detector.detect(series).scores == detector.scores(series));
+  }
+  CHECK(first == 2);
+  // Scores are what they are without.
+  CHECK(detector.detect(series).scores == detector.scores(series));
 }
 
 TEST_CASE("findings: a nearest window is the one with the least distance, in either view") {
