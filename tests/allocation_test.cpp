@@ -15,6 +15,7 @@
 #include <reprise/layers/gru.hpp>
 #include <reprise/layers/lstm_stream.hpp>
 #include <reprise/models/autoencoder.hpp>
+#include <reprise/models/symbol_stream.hpp>
 #include <reprise/streams/dspot.hpp>
 #include <reprise/streams/martingale.hpp>
 #include <reprise/streams/spot.hpp>
@@ -455,4 +456,28 @@ TEST_CASE("no allocation in a step over a stream") {
           for (int i = 0; i < 100; ++i) static_cast<void>(martingale.step(0.01));
         }) == 0);
   CHECK(martingale.log_value() > 3);
+}
+
+TEST_CASE("no allocation in a step of a stream of symbols, of one session or of many") {
+  const std::vector<std::vector<int>> sessions = {{1, 2, 3, 4}, {1, 3}};
+  const reprise::SymbolPredictor<float> model(
+      reprise::Vocabulary<int>(sessions),
+      {.layers = {reprise::LstmOptions{.units = 64}, reprise::GruOptions{.units = 20}}});
+  reprise::SymbolStream<float> stream(model);
+  reprise::SymbolStreams<float> streams(model, 10);
+  double surprisal = 0.0;
+  CHECK(allocations_of([&] {
+          for (int i = 0; i < 500; ++i) {
+            surprisal += stream.step(i % 7).surprisal;
+            if (i % 50 == 49) surprisal += stream.finish().mean_surprisal;
+          }
+        }) == 0);
+  CHECK(allocations_of([&] {
+          for (int i = 0; i < 500; ++i) {
+            surprisal += streams.step(i * i % 37, i % 7).surprisal;
+            if (i % 5 == 4) surprisal += streams.finish(i % 37).mean_surprisal;
+          }
+        }) == 0);
+  CHECK(surprisal > 100.0);
+  CHECK(streams.forgotten() > 10);
 }

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include <reprise/io/safetensors.hpp>
-#include <reprise/models/symbol_predictor.hpp>
+#include <reprise/models/symbol_autoencoder.hpp>
 
 #include "errors.hpp"
 #include "temporary_directory.hpp"
@@ -50,6 +50,26 @@ TEST_CASE("symbols in files: a predictor comes back with its vocabulary and its 
   CHECK((loaded.weights() == model.weights()));
   CHECK(test::contains(message_of([&] { return reprise::load<SymbolPredictor<float, int>>(path); }),
                        "options.vocabulary.symbols[0]: expected"));
+}
+
+TEST_CASE("symbols in files: an autoencoder comes back with its vocabulary and its training") {
+  const test::TemporaryDirectory directory;
+  const auto path = directory / "model.safetensors";
+  using Model = reprise::SymbolAutoencoder<float, std::string>;
+  Model model(
+      Vocabulary<std::string>(sessions),
+      {.embedding = 3, .encoder = {{.units = 5}, {.units = 4}}, .decoder = {{.units = 3}}, .seed = 9});
+  model.fit(sessions, {.epochs = 2});
+  reprise::save(model, path);
+  auto loaded = reprise::load<Model>(path);
+  CHECK(loaded.options() == model.options());
+  CHECK(loaded.vocabulary() == model.vocabulary());
+  CHECK(loaded.score(sessions)[3].mean_surprisal == model.score(sessions)[3].mean_surprisal);
+  model.fit(sessions, {.epochs = 2});
+  loaded.fit(sessions, {.epochs = 2});
+  CHECK((loaded.weights() == model.weights()));
+  CHECK(test::contains(message_of([&] { return reprise::load<SymbolPredictor<float, std::string>>(path); }),
+                       "model: expected SymbolPredictor, got \"SymbolAutoencoder\""));
 }
 
 TEST_CASE("symbols in files: negative numbers, one-hot input and no start") {

@@ -77,7 +77,7 @@ TEST_CASE(
       const Index place[] = {2, 0, 2, 1, 0};  // of the end, of the missing open, ...
       double most_normal = 0.0;
       for (const SessionScore& normal : model.score(sessions(40, 2))) {
-        most_normal = std::max(most_normal, normal.largest_surprisal);
+        most_normal = test::larger(most_normal, normal.largest_surprisal);
         CHECK(!normal.unseen);
       }
       CHECK(most_normal < 3.0);

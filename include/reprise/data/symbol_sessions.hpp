@@ -95,12 +95,16 @@ class SymbolSessions {
   template <typename Scalar>
   void gather(std::span<const Index> samples, SequenceView<Scalar> inputs,
               SequenceView<Scalar> targets) const {
+    put(samples, 0, inputs);
+    if (targets.data != nullptr) put(samples, 1, targets);
+  }
+  /// Of each session its indices from `first` (0 or 1) on, without the last one where that is 0.
+  template <typename Scalar>
+  void put(std::span<const Index> samples, Index first, SequenceView<Scalar> to) const {
     for (std::size_t column = 0; column < samples.size(); ++column) {
       const std::span<const Index> session = symbols(samples[column]);
       for (Index t = 0; t < length(samples[column]); ++t) {
-        const auto step = static_cast<std::size_t>(t);
-        inputs.step_data(t)[column] = static_cast<Scalar>(session[step]);
-        if (targets.data != nullptr) targets.step_data(t)[column] = static_cast<Scalar>(session[step + 1]);
+        to.step_data(t)[column] = static_cast<Scalar>(session[static_cast<std::size_t>(t + first)]);
       }
     }
   }

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -23,11 +25,20 @@ namespace detail {
 template <typename Scalar, typename Sink>
 class SessionScoring {
  public:
-  /// `window`: 0 for a network that reads whole sessions and says at each step what comes next, else the
-  /// length of the windows behind each of which a network predicts one symbol.
-  SessionScoring(const Sequential<Scalar>& network, const Scalar* theta, const SymbolSessions& sessions,
-                 Index window, Sink sink)
-      : network_(&network), theta_(theta), sessions_(&sessions), window_(window), sink_(std::move(sink)) {}
+  /// The network for sequences of so many steps.
+  using NetworkOf = std::function<Sequential<Scalar>(Index steps)>;
+
+  /// `window`: 0 for a network that reads whole sessions and says something at each step, else the length of
+  /// the windows behind each of which a network predicts one symbol. `reproduces`: whether a network sees the
+  /// symbols that it is asked for, instead of those before them.
+  SessionScoring(NetworkOf network_of, const Scalar* theta, const SymbolSessions& sessions, Index window,
+                 bool reproduces, Sink sink)
+      : network_of_(std::move(network_of)),
+        theta_(theta),
+        sessions_(&sessions),
+        window_(window),
+        reproduces_(reproduces),
+        sink_(std::move(sink)) {}
 
   void run(int threads) {
     const Index size = sessions_->size();
@@ -54,14 +65,22 @@ class SessionScoring {
  private:
   static constexpr Index block = 64;
   struct Worker {
+    std::optional<Sequential<Scalar>> network;  // for the steps of the block at hand
     Sequences<Scalar> input, output;
     SequentialScratch<Scalar> scratch;
     std::vector<Index> lengths;
   };
 
+  /// Room for a block of so many samples and steps, all values zero.
+  void prepare(Worker& own, Index samples, Index steps) const {
+    if (!own.network || own.network->input_shape().steps != steps) own.network = network_of_(steps);
+    own.input = Sequences<Scalar>({.samples = samples, .steps = steps, .features = 1});
+    own.output.resize(own.network->output_shape().batch(samples));
+    own.lengths.clear();
+  }
   void infer(Worker& own) const {
-    network_->infer(theta_, std::as_const(own.input).view(), own.output.view(), 0, network_->entries().size(),
-                    own.scratch, own.lengths);
+    own.network->infer(theta_, std::as_const(own.input).view(), own.output.view(), 0,
+                       own.network->entries().size(), own.scratch, own.lengths);
   }
   void tell(Worker& own, Index sample, Index position, Index step, Index column) const {
     const Index features = own.output.features();
@@ -75,12 +94,9 @@ class SessionScoring {
   /// Sessions side by side, the longest first.
   void whole(std::span<const Index> samples, Worker& own) const {
     const auto count = static_cast<Index>(samples.size());
-    const Index steps = sessions_->length(samples.front());
-    own.lengths.clear();
+    prepare(own, count, sessions_->length(samples.front()));
     for (const Index sample : samples) own.lengths.push_back(sessions_->length(sample));
-    own.input = Sequences<Scalar>({.samples = count, .steps = steps, .features = 1});
-    own.output.resize({.samples = count, .steps = steps, .features = network_->output_shape().features});
-    sessions_->gather(samples, own.input.view(), SequenceView<Scalar>());
+    sessions_->put(samples, reproduces_ ? 1 : 0, own.input.view());
     infer(own);
     for (Index column = 0; column < count; ++column) {
       const auto at = static_cast<std::size_t>(column);
@@ -95,9 +111,7 @@ class SessionScoring {
     const Index size = sessions_->length(sample);
     for (Index first = 0; first < size; first += block) {
       const Index count = std::min(block, size - first);
-      own.lengths.clear();
-      own.input = Sequences<Scalar>({.samples = count, .steps = window_, .features = 1});
-      own.output.resize({.samples = count, .steps = 1, .features = network_->output_shape().features});
+      prepare(own, count, window_);
       for (Index column = 0; column < count; ++column) {
         const Index next = first + count - column;
         const Index length = std::min(next, window_);
@@ -111,10 +125,11 @@ class SessionScoring {
     }
   }
 
-  const Sequential<Scalar>* network_;
+  NetworkOf network_of_;
   const Scalar* theta_;
   const SymbolSessions* sessions_;
   Index window_;
+  bool reproduces_;
   Sink sink_;
 };
 
