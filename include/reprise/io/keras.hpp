@@ -8,6 +8,7 @@
 
 #include "detail/foreign_files.hpp"
 #include "detail/keras/keras_weights.hpp"
+#include "detail/keras/keras_writer.hpp"
 #include "detail/keras/zip_archive.hpp"
 #include "safetensors.hpp"
 
@@ -16,6 +17,7 @@
 //
 //     auto model = load_keras<Autoencoder<float>>("model.keras");    // or .h5
 //     auto chain = load_keras<Chain<float>>("model.keras");          // any chain of layers
+//     save_keras(model, "back.keras");
 //
 // docs/bring-your-model.md says what is honoured and what is refused. In short: every tensor of the file is
 // used, every parameter filled, and an option that this library does not have is refused by its name.
@@ -155,6 +157,31 @@ template <typename Model>
       detail::set_weights_of(model, detail::keras_weights(file, network));
     }
     return std::move(model);
+  });
+}
+
+/// Writes the model as a .keras file, which Keras 3 opens with `keras.saving.load_model` and trains on: it is
+/// compiled with Adam and the mean squared error. The layers are those of `network()`, and the weights have
+/// the model's scalar, bit for bit. The same model gives the same bytes. Throws `FileError` where the file
+/// cannot be written, where a layer is none that Keras has (a decoder that makes the last step first, sees
+/// its previous value, or starts from the encoder's state), and for an activation of the user's own.
+template <typename Model>
+void save_keras(const Model& model, const std::filesystem::path& path) {
+  using Scalar = typename Model::Scalar;
+  detail::with_file_errors(path, [&] {
+    const Sequential<Scalar>& network = detail::network_of(model);
+    const Vector<Scalar>& weights = detail::weights_of(model);
+    detail::require_values(path.string(), "", network.parameters(), weights, TensorValues::finite);
+    const detail::KerasWriter<Scalar> writer(path.string(), network, weights);
+    const detail::Hdf5Session session;
+    const std::string bytes = detail::zip_of(
+        path.string(),
+        {{"metadata.json", R"({"keras_version": "3.0.5", "date_saved": "1980-01-02@00:00:00"})"},
+         {"config.json", writer.config()},
+         {"model.weights.h5", writer.weights()}});
+    detail::AtomicFile file(path);
+    file.write(bytes.data(), bytes.size());
+    file.commit();
   });
 }
 
