@@ -45,6 +45,9 @@ TEST_CASE("vocabulary: symbols have indices in the order in which they came, beh
   CHECK(!vocabulary.is_symbol(2));
   CHECK(vocabulary.is_symbol(3));
   CHECK(!vocabulary.is_symbol(7));
+  CHECK(vocabulary.encode(std::vector<std::string>{"read", "never"}) == std::vector<Index>{1, 4, 0, 2});
+  CHECK(Vocabulary<std::string>(words, {.start = false}).encode(std::vector<std::string>{"open"}) ==
+        std::vector<Index>{2, 1});
   CHECK(vocabulary.symbols() == std::vector<std::string>{"open", "read", "close", "write"});
 }
 

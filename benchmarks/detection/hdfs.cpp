@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include <reprise/baselines/symbols.hpp>
 #include <reprise/evaluation/metrics.hpp>
 #include <reprise/models/symbol_predictor.hpp>
 #include <reprise/thresholds/p_values.hpp>
@@ -96,13 +97,6 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// How often each key comes in a session: the simplest rule flags what no training session had.
-std::map<int, int> counts_of(const Session& session) {
-  std::map<int, int> counts;
-  for (const int key : session) ++counts[key];
-  return counts;
-}
-
 std::vector<bool> both(const std::vector<bool>& a, const std::vector<bool>& b) {
   std::vector<bool> result;
   for (std::size_t i = 0; i < a.size(); ++i) result.push_back(a[i] && b[i]);
@@ -140,7 +134,7 @@ void print_promise(const Scores& scores) {
 class Table {
  public:
   void add(const std::string& rule, const Result& result) {
-    std::printf("  %-46s F1 %.4f  precision %.4f  recall %.4f  false %lld\n", rule.c_str(), result.f1,
+    std::printf("  %-52s F1 %.4f  precision %.4f  recall %.4f  false %lld\n", rule.c_str(), result.f1,
                 result.precision, result.recall, static_cast<long long>(result.false_positives));
     if (!results_.contains(rule)) order_.push_back(rule);
     results_[rule].push_back(result.f1);
@@ -150,7 +144,7 @@ class Table {
     for (const std::string& rule : order_) {
       double sum = 0.0;
       for (const double f1 : results_.at(rule)) sum += f1;
-      std::printf("  %-46s F1 %.4f\n", rule.c_str(), sum / static_cast<double>(results_.at(rule).size()));
+      std::printf("  %-52s F1 %.4f\n", rule.c_str(), sum / static_cast<double>(results_.at(rule).size()));
     }
   }
 
@@ -158,6 +152,50 @@ class Table {
   std::vector<std::string> order_;
   std::map<std::string, std::vector<double>> results_;
 };
+
+/// Which sessions are flagged.
+struct Flags {
+  std::vector<bool> normal, abnormal;
+};
+struct Data {
+  const Sessions &calibration, &normal, &abnormal;
+};
+
+std::vector<bool> outside(const std::vector<reprise::SessionScore>& scores, Index g) {
+  std::vector<bool> result;
+  for (const auto& score : scores) result.push_back(reprise::outside_top(score, g));
+  return result;
+}
+
+/// All thresholds and rules on the scores of one model, whose name in the tables begins with `name`.
+template <typename Model>
+void judge_scores(const std::string& name, const Model& model, const Data& data, const Flags& unknown,
+                  Table& table) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto of_calibration = model.score(data.calibration), of_normal = model.score(data.normal);
+  const auto of_abnormal = model.score(data.abnormal);
+  std::printf("  scored all sessions in %.2f s\n", seconds_since(start));
+  for (const bool mean : {true, false}) {
+    const auto of = mean ? reprise::mean_surprisals : reprise::largest_surprisals;
+    const Scores scores{of(of_calibration), of(of_normal), of(of_abnormal)};
+    const std::string score = name + (mean ? "mean surprisal" : "largest surprisal");
+    std::printf("  %s: ROC-AUC %.5f, of distinct sessions %.5f\n", score.c_str(), auc(scores),
+                auc({{}, of(model.score(distinct(data.normal))), of(model.score(distinct(data.abnormal)))}));
+    print_promise(scores);
+    for (const double q : {0.99, 0.995, 0.998, 0.999}) {
+      const double threshold = quantile(scores.calibration, q);
+      char text[40];
+      std::snprintf(text, sizeof text, ", quantile %.3f", q);
+      const Flags flags{above(scores.normal, threshold), above(scores.abnormal, threshold)};
+      table.add(score + text, judge(flags.normal, flags.abnormal));
+      table.add(score + text + ", unseen counts",
+                judge(both(flags.normal, unknown.normal), both(flags.abnormal, unknown.abnormal)));
+    }
+  }
+  for (const Index g : {5, 9}) {
+    table.add(name + "top " + std::to_string(g), judge(outside(of_normal, g), outside(of_abnormal, g)));
+  }
+}
 
 }  // namespace
 
@@ -173,59 +211,35 @@ int main(int argc, char** argv) try {
   const Sessions calibration(sample.begin(), sample.begin() + calibration_sessions);
   const Sessions normal(sample.begin() + calibration_sessions, sample.end());
 
-  std::set<std::map<int, int>> known;
-  for (const Session& session : train) known.insert(counts_of(session));
-  const auto unknown = [&](const Sessions& sessions) {
-    std::vector<bool> result;
-    for (const Session& session : sessions) result.push_back(!known.contains(counts_of(session)));
-    return result;
-  };
-  const std::vector<bool> unknown_normal = unknown(normal), unknown_abnormal = unknown(abnormal);
   Table table;
-  table.add("unseen count vector (no network)", judge(unknown_normal, unknown_abnormal));
-
+  const auto by_rule = [&](const std::string& name, const auto& rule) {
+    table.add(name, judge(above(rule.score(normal), 0.0), above(rule.score(abnormal), 0.0)));
+  };
+  by_rule("unseen key", reprise::UnseenNgrams<int>(train, 1));
+  by_rule("unseen pair", reprise::UnseenNgrams<int>(train, 2, {.start = false, .end = false}));
+  by_rule("unseen pair, with start and end", reprise::UnseenNgrams<int>(train, 2));
+  by_rule("unseen run of 6, with start and end", reprise::UnseenNgrams<int>(train, 6));
+  by_rule("unseen counts", reprise::UnseenCounts<int>(train));
+  const reprise::UnseenCounts<int> counts(train);
+  const Flags unknown{above(counts.score(normal), 0.0), above(counts.score(abnormal), 0.0)};
+  for (const Index n : {2, 3, 6}) {
+    const reprise::NgramModel<int> model(train, n);
+    judge_scores("n-grams of " + std::to_string(n) + ", ", model, {calibration, normal, abnormal}, unknown,
+                 table);
+  }
   for (int seed = 1; seed <= seeds; ++seed) {
     reprise::SymbolPredictor<float, int> model(reprise::Vocabulary<int>(train),
                                                {.layers = {{.units = 64}, {.units = 64}},
                                                 .window = window,
                                                 .seed = static_cast<std::uint64_t>(seed)});
-    auto start = std::chrono::steady_clock::now();
+    const auto start = std::chrono::steady_clock::now();
     const auto history = model.fit(train, {.epochs = epochs,
                                            .batch_size = 32,
                                            .optimizer = reprise::Adam{.learning_rate = 1e-3},
                                            .seed = static_cast<std::uint64_t>(seed)});
     std::printf("seed %d: %lld epochs in %.1f s, loss %.4f -> %.4f\n", seed, static_cast<long long>(epochs),
                 seconds_since(start), history.loss.front(), history.loss.back());
-    start = std::chrono::steady_clock::now();
-    const auto of_normal = model.score(normal), of_calibration = model.score(calibration);
-    const auto of_abnormal = model.score(abnormal);
-    std::printf("  scored %zu sessions in %.2f s\n", sample.size() + abnormal.size(), seconds_since(start));
-    for (const bool mean : {true, false}) {
-      const auto of = mean ? reprise::mean_surprisals : reprise::largest_surprisals;
-      const Scores scores{of(of_calibration), of(of_normal), of(of_abnormal)};
-      const std::string name = mean ? "mean surprisal" : "largest surprisal";
-      std::printf("  %s: ROC-AUC %.5f, of distinct sessions %.5f\n", name.c_str(), auc(scores),
-                  auc({{}, of(model.score(distinct(normal))), of(model.score(distinct(abnormal)))}));
-      print_promise(scores);
-      for (const double q : {0.99, 0.995, 0.998, 0.999}) {
-        const double threshold = quantile(scores.calibration, q);
-        char text[40];
-        std::snprintf(text, sizeof text, ", quantile %.3f", q);
-        const auto flagged_normal = above(scores.normal, threshold),
-                   flagged = above(scores.abnormal, threshold);
-        table.add(name + text, judge(flagged_normal, flagged));
-        table.add(name + text + ", count vector",
-                  judge(both(flagged_normal, unknown_normal), both(flagged, unknown_abnormal)));
-      }
-    }
-    for (const Index g : {5, 9}) {
-      const auto outside = [&](const std::vector<reprise::SessionScore>& of) {
-        std::vector<bool> result;
-        for (const auto& score : of) result.push_back(reprise::outside_top(score, g));
-        return result;
-      };
-      table.add("top " + std::to_string(g), judge(outside(of_normal), outside(of_abnormal)));
-    }
+    judge_scores("", model, {calibration, normal, abnormal}, unknown, table);
     std::fflush(stdout);
   }
   table.means();

@@ -5,5 +5,6 @@
 #include "baselines/nearest_window.hpp"
 #include "baselines/pca.hpp"
 #include "baselines/simple.hpp"
+#include "baselines/symbols.hpp"
 #include "evaluation/event_table.hpp"
 #include "scores/errors.hpp"

@@ -83,6 +83,16 @@ class Vocabulary {
     }
     return symbols_[static_cast<std::size_t>(index - first_symbol())];
   }
+  /// The indices of a session, with start and end where there are any.
+  template <typename Session>
+  [[nodiscard]] std::vector<Index> encode(const Session& session) const {
+    std::vector<Index> result;
+    if (options_.start) result.push_back(start());
+    for (const auto& symbol : session) result.push_back(index(symbol));
+    if (options_.end) result.push_back(end());
+    return result;
+  }
+
   /// In the order of their indices.
   const std::vector<Symbol>& symbols() const { return symbols_; }
   const VocabularyOptions& options() const { return options_; }

@@ -47,15 +47,6 @@ class SymbolModel : public ChainModel<Scalar_> {
   const Options& options() const { return what_.options; }
   const Vocabulary<Symbol>& vocabulary() const { return what_.vocabulary; }
 
-  /// The indices of a session, with start and end where the vocabulary has them.
-  template <typename Session>
-  [[nodiscard]] std::vector<Index> encode(const Session& session) const {
-    std::vector<Index> result;
-    if (vocabulary().has_start()) result.push_back(vocabulary().start());
-    for (const auto& symbol : session) result.push_back(vocabulary().index(symbol));
-    if (vocabulary().has_end()) result.push_back(vocabulary().end());
-    return result;
-  }
   /// Sessions as samples to train on or to validate on.
   template <SessionsOf<Symbol> Sessions>
   [[nodiscard]] Source source(const Sessions& sessions, SessionWeight weight = SessionWeight::root) const {
@@ -113,7 +104,7 @@ class SymbolModel : public ChainModel<Scalar_> {
   template <typename Session>
   [[nodiscard]] std::vector<SymbolScore> symbol_scores(const Session& session,
                                                        const SymbolInferenceOptions& options = {}) const {
-    const SymbolSessions encoded({encode(session)});
+    const SymbolSessions encoded({vocabulary().encode(session)});
     std::vector<SymbolScore> result;
     const SymbolScoreOptions each = score_options(options);
     walk(encoded, 1, [&](Index, Index, std::span<const Scalar> probabilities, Index came) {
@@ -124,7 +115,7 @@ class SymbolModel : public ChainModel<Scalar_> {
   /// The probability of every index (rows) at each symbol of one session (columns), and at its end.
   template <typename Session>
   [[nodiscard]] Matrix<Scalar> probabilities(const Session& session) const {
-    const SymbolSessions encoded({encode(session)});
+    const SymbolSessions encoded({vocabulary().encode(session)});
     Matrix<Scalar> result(vocabulary().size(), encoded.length(0));
     walk(encoded, 1, [&](Index, Index position, std::span<const Scalar> values, Index) {
       std::copy(values.begin(), values.end(), result.col(position).data());
@@ -189,7 +180,7 @@ class SymbolModel : public ChainModel<Scalar_> {
   template <typename Sessions>
   SymbolSessions distinct(const Sessions& sessions, SessionWeight weight) const {
     std::vector<std::vector<Index>> encoded;
-    for (const auto& session : sessions) encoded.push_back(encode(session));
+    for (const auto& session : sessions) encoded.push_back(vocabulary().encode(session));
     return SymbolSessions(encoded, weight);
   }
   /// Weights that a source of symbols has; none of another one.
