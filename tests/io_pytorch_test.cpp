@@ -92,6 +92,18 @@ TEST_CASE("PyTorch: stacked bidirectional layers") {
   CHECK(test::output_difference(files(), "both_ways_gru", gru) < 1e-12);
 }
 
+TEST_CASE("PyTorch: an embedding's table stands there as it does here") {
+  Sequential<double> network({.steps = 5, .features = 1});
+  network.add("embedding", Embedding<double>(1, {.input_dim = 4, .output_dim = 3}));
+  network.add("rnn", Gru<double>(3, {.units = 3, .return_sequences = true}));
+  network.add("fc", Dense<double>(3, {.units = 4}));
+  const auto model = load_pytorch(files() / "symbols.safetensors", Chain<double>{network, {}});
+  CHECK(test::output_difference(files(), "symbols", model) < 1e-12);
+  const test::TemporaryDirectory directory;
+  save_pytorch(model, directory / "back");
+  CHECK(load_pytorch(directory / "back", Chain<double>{network, {}}).parameters == model.parameters);
+}
+
 TEST_CASE("PyTorch: modules of other names, without biases") {
   const auto model =
       load_pytorch(files() / "renamed.safetensors", Autoencoder<double>(renamed_options()), renamed);

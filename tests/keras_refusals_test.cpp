@@ -118,7 +118,13 @@ TEST_CASE("Keras refuses by name: layers and models of other kinds") {
   root = config_of("3.15.1/both_ways.keras");
   options_of(root, 3)["noise_shape"] = {nullptr, 1, 4};
   CHECK(test::contains(refusal(root), "layer dropout: noise_shape: expected none"));
-  for (const char* kind : {"Masking", "Conv1D", "CuDNNLSTM", "Embedding"}) {
+  root = config_of("3.15.1/symbols.keras");
+  options_of(root, 1)["mask_zero"] = true;
+  CHECK(test::contains(refusal(root), "layer embedding: mask_zero: expected none"));
+  options_of(root, 1)["mask_zero"] = false;
+  options_of(root, 0)["batch_shape"] = {nullptr, 5, 1};
+  CHECK(test::contains(refusal(root), "input shape: expected [null, steps], got [null,5,1]"));
+  for (const char* kind : {"Masking", "Conv1D", "CuDNNLSTM"}) {
     root = config_of("3.15.1/both_ways.keras");
     root["config"]["layers"][1]["class_name"] = kind;
     CHECK(test::contains(refusal(root), "layer lstm: expected one of LSTM, GRU, Bidirectional"));

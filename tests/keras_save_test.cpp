@@ -81,6 +81,16 @@ TEST_CASE("Keras: any chain is written, each layer as what it is there") {
   CHECK(config["config"]["layers"][1]["class_name"] == "TimeDistributed");
   CHECK(config["config"]["layers"][5]["class_name"] == "Dense");
 
+  Sequential<double> symbols({.steps = 4, .features = 1});
+  symbols.add("table", Embedding<double>(1, {.input_dim = 5, .output_dim = 3}));
+  symbols.add("logits", Dense<double>(3, {.units = 5}));
+  symbols.add("softmax", Softmax<double>());
+  chain = {symbols, Vector<double>::LinSpaced(symbols.parameters().size(), -1, 1)};
+  save_keras(chain, directory / "symbols.keras");
+  const auto read = load_keras<Chain<double>>(directory / "symbols.keras");
+  CHECK(read.parameters == chain.parameters);
+  CHECK(read.network.entries()[2].layer.name() == "Softmax");
+
   Forecaster<float> forecaster({.steps = 4, .layers = {{.units = 3}}});
   save_keras(forecaster, directory / "forecaster.keras");
   CHECK(load_keras<Chain<float>>(directory / "forecaster.keras").parameters == forecaster.weights());

@@ -80,6 +80,13 @@ TEST_CASE("Keras: any chain, of bidirectional layers and those that read backwar
                        "layer dropout: expected a recurrent layer of the encoder"));
 }
 
+TEST_CASE("Keras: symbols: an embedding in front, a softmax behind") {
+  CHECK(loaded_difference<Chain<float>>("3.15.1", "symbols", "keras") < 1e-5);
+  const auto chain = load_keras<Chain<double>>(files("3.15.1") / "symbols.keras");
+  CHECK(chain.network.input_shape() == SequenceShape{.steps = 5, .features = 1});
+  CHECK(chain.network.entries().back().layer.name() == "Softmax");
+}
+
 TEST_CASE("Keras: weights alone go into a model that is there") {
   const auto model = load_keras<Autoencoder<float>>(files("3.15.1") / "autoencoder.keras");
   AutoencoderOptions options = model.options();

@@ -58,6 +58,16 @@ Sequential<float> activations() {
   return network;
 }
 
+/// An embedding in front, a softmax behind.
+Sequential<float> symbols() {
+  Sequential<float> network({.steps = 5, .features = 1});
+  network.add("embedding", Embedding<float>(1, {.input_dim = 4, .output_dim = 3}));
+  network.add("lstm", Lstm<float>(3, {.units = 3, .return_sequences = true}));
+  network.add("logits", Dense<float>(3, {.units = 4}));
+  network.add("softmax", Softmax<float>());
+  return network;
+}
+
 Chain<float> model(const std::string& name) {
   AutoencoderOptions options{.steps = 5, .features = 2};
   options.encoder = {{.units = 3, .activation = activation::relu, .dropout = 0.25}, {.units = 3}};
@@ -70,6 +80,7 @@ Chain<float> model(const std::string& name) {
   Chain<float> chain{Autoencoder<float>(options).network(), {}};
   if (name == "both_ways") chain.network = both_ways();
   if (name == "activations") chain.network = activations();
+  if (name == "symbols") chain.network = symbols();
   chain.parameters.resize(chain.network.parameters().size());
   for (Index i = 0; i < chain.parameters.size(); ++i) {
     chain.parameters[i] = 0.6F * std::sin(1.7F * static_cast<float>(i + 1));
@@ -87,10 +98,14 @@ int main(int argc, char** argv) {
   } else {
     chain = load_keras<Chain<float>>(argv[3]);
   }
-  Sequences<float> x({.samples = 4, .steps = 5, .features = 2});
+  const bool reads_symbols = std::string(argv[2]) == "symbols";
+  Sequences<float> x({.samples = 4, .steps = 5, .features = reads_symbols ? 1 : 2});
   for (Index b = 0; b < 4; ++b) {
     for (Index t = 0; t < 5; ++t) {
-      for (Index f = 0; f < 2; ++f) x(b, t, f) = std::cos(static_cast<float>(3 * b + 2 * t + f));
+      for (Index f = 0; f < x.features(); ++f) {
+        x(b, t, f) = reads_symbols ? static_cast<float>((b + t * t) % 4)
+                                   : std::cos(static_cast<float>(3 * b + 2 * t + f));
+      }
     }
   }
   const auto& network = chain.network;

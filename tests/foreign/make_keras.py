@@ -29,6 +29,7 @@ except ImportError:
 from_layers = keras.layers
 LSTM, GRU, Bidirectional, RepeatVector = from_layers.LSTM, from_layers.GRU, from_layers.Bidirectional, from_layers.RepeatVector
 TimeDistributed, Dense, Dropout = from_layers.TimeDistributed, from_layers.Dense, from_layers.Dropout
+Embedding = from_layers.Embedding
 
 FOLDER = Path(__file__).resolve().parent / "keras"
 HERE = FOLDER / VERSION
@@ -67,6 +68,15 @@ def both_ways():
         Dense(2, activation="leaky_relu" if VERSION[0] == "3" else "linear")])
 
 
+def symbols():
+    """Reads indices, and says how probable each symbol is to come next."""
+    return keras.Sequential([
+        keras.Input((5,), dtype="int32"),
+        Embedding(4, 3),
+        LSTM(3, return_sequences=True),
+        TimeDistributed(Dense(4, activation="softmax"))])
+
+
 def draw(model, seed):
     rng = np.random.default_rng(seed)
     model.set_weights([np.round(rng.normal(0, 0.5, w.shape), 2).astype(w.dtype) for w in model.get_weights()])
@@ -75,13 +85,15 @@ def draw(model, seed):
 def tensor(values):
     values = np.asarray(values, dtype="float64")
     if values.ndim == 2:
-        values = values[:, None]
+        values = values[:, None] if values.shape[1] == 2 else values[:, :, None]
     return {"shape": list(values.shape), "data": values.ravel().tolist()}
 
 
 def write(name, model, forms, results, seed=1):
     """After a step of training, so that the optimizer has moments to be found in the file; then with weights that are short."""
     x = np.round(np.random.default_rng(seed).normal(size=(3, 5, 2)), 2)
+    if name == "symbols":
+        x = np.floor(4 * np.random.default_rng(seed).random((3, 5))).astype("int32")
     model.compile("adam", "mse")
     model.fit(x, np.zeros(model.predict(x, verbose=0).shape), verbose=0)
     draw(model, seed)
@@ -157,9 +169,9 @@ def main():
         keras.config.set_floatx("float32")
         keras.utils.clear_session()
     # Not all of each, so that the repository stays small.
-    forms = {"3.15.1": {"autoencoder": ["keras", "h5", "weights.h5"], "functional": ["keras"], "both_ways": ["keras", "h5"]},
+    forms = {"3.15.1": {"autoencoder": ["keras", "h5", "weights.h5"], "functional": ["keras"], "both_ways": ["keras", "h5"], "symbols": ["keras"]},
              "2.15": {"autoencoder": ["keras", "h5"], "functional": ["h5"], "both_ways": ["weights.h5"]}}
-    for name, model in {"autoencoder": autoencoder, "functional": functional, "both_ways": both_ways}.items():
+    for name, model in {"autoencoder": autoencoder, "functional": functional, "both_ways": both_ways, "symbols": symbols}.items():
         if of := forms.get(VERSION, {"autoencoder": ["keras"]}).get(name):
             write(name, model(), of, results)
     if VERSION == "3.15.1":

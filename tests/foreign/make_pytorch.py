@@ -59,6 +59,17 @@ class BothWays(nn.Module):
         return self.fc(torch.cat([last[-2], last[-1]], dim=1))[:, None]
 
 
+class Predictor(nn.Module):
+    """Indices in, logits out."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.rnn, self.fc = nn.Embedding(4, 3), nn.GRU(3, 3, batch_first=True), nn.Linear(3, 4)
+
+    def forward(self, x):
+        return self.fc(self.rnn(self.embedding(x[:, :, 0].long()))[0])
+
+
 def main():
     torch.manual_seed(5)
     HERE.mkdir(exist_ok=True)
@@ -68,12 +79,15 @@ def main():
         "renamed": Renamed(),
         "both_ways_lstm": BothWays(nn.LSTM),
         "both_ways_gru": BothWays(nn.GRU),
+        "symbols": Predictor(),
         "projected": nn.LSTM(2, 3, proj_size=2, batch_first=True),
     }
     results = {"torch": torch.__version__, "command": "python tests/foreign/make_pytorch.py"}
     for name, module in modules.items():
         module = module.double().eval()
         x = torch.round(torch.randn(3, 5, 2, dtype=torch.float64), decimals=3)
+        if name == "symbols":
+            x = torch.floor(4 * torch.rand(3, 5, 1, dtype=torch.float64))
         with torch.no_grad():
             for values in module.parameters():
                 values.copy_(torch.round(values * 1000) / 1000)

@@ -86,7 +86,7 @@ class TorchTensors {
 
   void read(const std::string& module, const TorchPart& part, ImportedTensors& to) {
     const std::string first = part.is_recurrent ? "weight_ih" : "weight";
-    to[part.ours + "kernel"] = matrix(part, part.name(module, first), part.inputs);
+    to[part.ours + part.kernel()] = matrix(part, part.name(module, first), part.inputs);
     if (part.is_recurrent) {
       to[part.ours + "recurrent_kernel"] = matrix(part, part.name(module, "weight_hh"), part.units);
     }
@@ -117,7 +117,7 @@ class TorchTensors {
 
  private:
   ImportedTensor matrix(const TorchPart& part, const std::string& name, Index columns) {
-    const std::vector<double> theirs = values(name, {part.rows(), columns});
+    const std::vector<double> theirs = values(name, part.shape(columns));
     ImportedTensor tensor{
         name, {static_cast<std::uint64_t>(columns), static_cast<std::uint64_t>(part.rows())}, {}};
     tensor.values.resize(theirs.size());
@@ -127,7 +127,7 @@ class TorchTensors {
     return tensor;
   }
   ImportedTensor vector(const TorchPart& part, const std::string& name) {
-    const std::vector<double> theirs = values(name, {part.rows()});
+    const std::vector<double> theirs = values(name, {static_cast<std::uint64_t>(part.rows())});
     ImportedTensor tensor{name, {static_cast<std::uint64_t>(part.rows())}, {}};
     tensor.values.resize(theirs.size());
     each_torch_place(part, 1, [&](std::size_t our_place, std::size_t their_place) {
@@ -135,9 +135,7 @@ class TorchTensors {
     });
     return tensor;
   }
-  std::vector<double> values(const std::string& name, const std::vector<Index>& shape) {
-    TensorShape extents;
-    for (const Index extent : shape) extents.push_back(static_cast<std::uint64_t>(extent));
+  std::vector<double> values(const std::string& name, const TensorShape& extents) {
     const std::vector<std::string> there = file_.names();
     if (std::find(there.begin(), there.end(), name) == there.end()) {
       std::string list;
@@ -171,7 +169,7 @@ class TorchState {
         const bool is_new = tensors_.emplace(theirs, tensor(entry.name, part, ours, columns)).second;
         if (!is_new) fail_file(place, "a module of its own", theirs + " of another layer too");
       };
-      put(part.is_recurrent ? "weight_ih" : "weight", "kernel", part.inputs);
+      put(part.is_recurrent ? "weight_ih" : "weight", part.kernel(), part.inputs);
       if (part.is_recurrent) put("weight_hh", "recurrent_kernel", part.units);
       if (!part.use_bias) continue;
       put(part.is_recurrent ? "bias_ih" : "bias", "bias", 0);
@@ -195,7 +193,7 @@ class TorchState {
   Tensor tensor(const std::string& layer, const TorchPart& part, const char* ours, Index columns) const {
     Tensor result;
     result.shape = {static_cast<std::uint64_t>(part.rows())};
-    if (columns > 0) result.shape.push_back(static_cast<std::uint64_t>(columns));
+    if (columns > 0) result.shape = part.shape(columns);
     const Index count = columns > 0 ? columns : 1;
     result.values = Vector<Scalar>::Zero(part.rows() * count);
     if (ours == nullptr) return result;

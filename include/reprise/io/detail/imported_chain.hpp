@@ -11,8 +11,10 @@
 #include "../../core/finite.hpp"
 #include "../../layers/dense.hpp"
 #include "../../layers/dropout.hpp"
+#include "../../layers/embedding.hpp"
 #include "../../layers/recurrent_options.hpp"
 #include "../../layers/repeat_vector.hpp"
+#include "../../layers/softmax.hpp"
 #include "../../models/autoencoder.hpp"
 #include "safetensors_file.hpp"
 
@@ -40,7 +42,9 @@ struct ImportedRepeat {
 struct ImportedDropout {
   double rate = 0;
 };
-using ImportedOptions = std::variant<RecurrentOptions, DenseOptions, ImportedRepeat, ImportedDropout>;
+struct ImportedSoftmax {};
+using ImportedOptions = std::variant<RecurrentOptions, DenseOptions, EmbeddingOptions, ImportedRepeat,
+                                     ImportedDropout, ImportedSoftmax>;
 
 struct ImportedLayer {
   /// As the file calls it.
@@ -133,6 +137,8 @@ Vector<Scalar> imported_weights(const std::string& file, const Sequential<Scalar
 template <typename Scalar>
 AnyLayer<Scalar> imported_layer(const ImportedOptions& options, Index inputs) {
   if (const auto* dense = std::get_if<DenseOptions>(&options)) return Dense<Scalar>(inputs, *dense);
+  if (const auto* table = std::get_if<EmbeddingOptions>(&options)) return Embedding<Scalar>(inputs, *table);
+  if (std::get_if<ImportedSoftmax>(&options) != nullptr) return Softmax<Scalar>();
   if (const auto* repeat = std::get_if<ImportedRepeat>(&options)) return RepeatVector<Scalar>(repeat->steps);
   if (const auto* dropout = std::get_if<ImportedDropout>(&options)) return Dropout<Scalar>(dropout->rate);
   return std::get<RecurrentOptions>(options).make<Scalar>(inputs);
@@ -215,6 +221,8 @@ class ImportedAutoencoder {
     if (at<ImportedRepeat>(l) != nullptr) return "RepeatVector";
     if (at<ImportedDropout>(l) != nullptr) return "Dropout";
     if (at<DenseOptions>(l) != nullptr) return "Dense";
+    if (at<EmbeddingOptions>(l) != nullptr) return "Embedding";
+    if (at<ImportedSoftmax>(l) != nullptr) return "Softmax";
     return std::string(at<RecurrentOptions>(l)->kind());
   }
   [[noreturn]] void refuse(std::size_t l, const std::string& expected, std::string got = "") const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../../layers/bidirectional.hpp"
+#include "../../layers/embedding.hpp"
 #include "../../layers/gru.hpp"
 #include "../../layers/lstm.hpp"
 #include "imported_chain.hpp"
@@ -25,13 +26,15 @@ namespace reprise {
 inline namespace REPRISE_ABI {
 namespace detail {
 
-/// One direction of a recurrent layer, or a dense layer.
+/// One direction of a recurrent layer, a dense layer, or an embedding.
 struct TorchPart {
   /// Before our names of its parameters: "", "forward." or "backward.".
   std::string ours{};
   /// Behind PyTorch's names: "_l0" or "_l0_reverse"; empty for a Linear.
   std::string theirs{};
   bool is_recurrent = true;
+  /// An embedding's table, whose rows are the symbols here and there.
+  bool is_table = false;
   /// Block g of our rows is block `gates[g]` of theirs.
   std::vector<Index> gates{};
   Index units = 0;
@@ -41,6 +44,13 @@ struct TorchPart {
   bool keeps_both_biases = false;
 
   Index rows() const { return is_recurrent ? static_cast<Index>(gates.size()) * units : units; }
+  /// What we call the matrix that meets the input.
+  const char* kernel() const { return is_table ? "embeddings" : "kernel"; }
+  /// The shape there of a matrix that multiplies so many columns.
+  std::vector<std::uint64_t> shape(Index columns) const {
+    const auto height = static_cast<std::uint64_t>(rows()), width = static_cast<std::uint64_t>(columns);
+    return is_table ? std::vector{width, height} : std::vector{height, width};
+  }
   std::string name(const std::string& module, const std::string& tensor) const {
     return module + (module.empty() ? "" : ".") + tensor + theirs;
   }
@@ -110,6 +120,14 @@ std::vector<TorchPart> torch_parts(const std::string& place, const typename Sequ
     part.use_bias = dense->options().use_bias;
     return {part};
   }
+  if (const auto* embedding = entry.layer.template get_if<Embedding<Scalar>>()) {
+    TorchPart part;
+    part.is_recurrent = part.use_bias = false;
+    part.is_table = true;
+    part.units = embedding->options().output_dim;
+    part.inputs = embedding->options().input_dim;
+    return {part};
+  }
   std::vector<TorchPart> parts;
   if (const auto* lstm = entry.layer.template get_if<Lstm<Scalar>>()) {
     parts = {torch_part(place, lstm->options(), inputs)};
@@ -128,7 +146,8 @@ std::vector<TorchPart> torch_parts(const std::string& place, const typename Sequ
 }
 
 /// Calls use(ours, theirs) with the places of each value of a matrix of `rows` x `columns` in PyTorch's order
-/// (row-major) and in ours, which has Keras's shape (columns, rows) and its own order of gates.
+/// (row-major) and in ours, which has Keras's shape (columns, rows) and its own order of gates. (The table of
+/// an embedding has that shape there too.)
 template <typename Use>
 void each_torch_place(const TorchPart& part, Index columns, const Use& use) {
   const Index gates = part.is_recurrent ? static_cast<Index>(part.gates.size()) : 1;
@@ -138,7 +157,8 @@ void each_torch_place(const TorchPart& part, Index columns, const Use& use) {
     for (Index unit = 0; unit < part.units; ++unit) {
       for (Index column = 0; column < columns; ++column) {
         use(static_cast<std::size_t>(column * rows + gate * part.units + unit),
-            static_cast<std::size_t>((their_gate * part.units + unit) * columns + column));
+            static_cast<std::size_t>(part.is_table ? column * rows + unit
+                                                   : (their_gate * part.units + unit) * columns + column));
       }
     }
   }

@@ -30,6 +30,12 @@ class KerasModelReader {
     const Json& layers = config.is_array() ? config : json_member(config, "layers", place_);
     if (!layers.is_array() || layers.empty()) fail_file(place_ + ": layers", "some", shown(layers));
     if (config.is_object()) read_policy(config);
+    for (const Json& layer : layers) {
+      const std::string kind = json_text(layer, "class_name", place_ + ": layer");
+      if (kind == "InputLayer") continue;
+      reads_symbols_ = kind == "Embedding";
+      break;
+    }
     for (const Json& layer : layers) read_layer(layer);
     if (!has_input_) read_shape(root, config);
     if (model_.layers.empty()) fail_file(place_ + ": layers", "one besides the input", "none");
@@ -57,7 +63,7 @@ class KerasModelReader {
       for (const char* option : {"batch_shape", "batch_input_shape"}) {
         if (const Json* shape = input.take(option)) read_input(*shape, place);
       }
-      input.read_common();
+      input.read_common(reads_symbols_);
       input.pass({"optional"});
       input.require_off({"sparse", "ragged"});
       input.finish();
@@ -70,16 +76,20 @@ class KerasModelReader {
     KerasConfig options(config, place, reading_);
     KerasLayer layer{class_name, {}};
     layer.layer.name = name;
-    layer.layer.options = keras_options(class_name, options);
+    bool softmax = false;
+    layer.layer.options = keras_options(class_name, options, softmax);
     options.finish();
     model_.layers.push_back(std::move(layer));
+    if (softmax) model_.layers.push_back({"", {name + "_softmax", ImportedSoftmax{}, {}}});
   }
 
-  /// [batch, steps, features]
+  /// [batch, steps, features], or [batch, steps] of symbols.
   void read_input(const Json& shape, const std::string& place) {
     if (has_input_) return;
-    if (!shape.is_array() || shape.size() != 3 || !shape[2].is_number_integer()) {
-      fail_file(place + ": input shape", "[null, steps, features]", shown(shape));
+    const std::size_t dimensions = reads_symbols_ ? 2 : 3;
+    if (!shape.is_array() || shape.size() != dimensions) {
+      fail_file(place + ": input shape", reads_symbols_ ? "[null, steps]" : "[null, steps, features]",
+                shown(shape));
     }
     has_input_ = true;
     const auto extent = [&](const Json& value) {
@@ -98,7 +108,7 @@ class KerasModelReader {
       fail_file(place + ": input shape", std::to_string(given) + " steps, as KerasOptions::steps says",
                 shown(shape));
     }
-    model_.input = {.steps = steps, .features = extent(shape[2])};
+    model_.input = {.steps = steps, .features = reads_symbols_ ? 1 : extent(shape[2])};
   }
   /// Of a Sequential that was built without an input.
   void read_shape(const Json& root, const Json& config) {
@@ -174,6 +184,8 @@ class KerasModelReader {
   const KerasReading& reading_;
   bool is_functional_ = false;
   bool has_input_ = false;
+  /// Whether the first layer is an Embedding.
+  bool reads_symbols_ = false;
   /// The name of the layer that was read last.
   std::string last_;
   KerasModel model_;

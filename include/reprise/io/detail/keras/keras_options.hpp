@@ -114,8 +114,8 @@ class KerasConfig {
       refuse(option, "none (KerasOptions::inference_only passes over it)", shown(*found));
     }
   }
-  /// Options of every layer.
-  void read_common() {
+  /// Options of every layer. `reads_symbols`: what goes through it may be whole numbers.
+  void read_common(bool reads_symbols = false) {
     pass({"name", "batch_input_shape", "batch_shape"});
     if (!boolean("trainable", true) && !reading_.options.inference_only) {
       refuse("trainable",
@@ -123,7 +123,7 @@ class KerasConfig {
              "KerasOptions::inference_only passes over it)",
              "false");
     }
-    require_float("dtype");
+    reads_symbols ? pass({"dtype"}) : require_float("dtype");
   }
   /// No option may be left that nobody asked for.
   void finish() const {
@@ -267,11 +267,14 @@ inline RecurrentOptions keras_recurrent_options(const std::string& class_name, K
   fail_file(config.place(), "an LSTM, GRU or Bidirectional", shown(Json(class_name)));
 }
 
-inline DenseOptions keras_dense(KerasConfig& config) {
+/// `softmax`: set where the activation is that, which is a layer of its own here.
+inline DenseOptions keras_dense(KerasConfig& config, bool& softmax) {
   DenseOptions options;
   config.read_common();
   options.units = config.size("units");
-  options.activation = config.activation("activation", activation::linear);
+  const Json* activation = config.take("activation");
+  softmax = activation != nullptr && *activation == Json("softmax");
+  if (!softmax) options.activation = config.activation("activation", activation::linear);
   options.use_bias = config.boolean("use_bias", true);
   config.pass({"kernel_initializer", "bias_initializer", "input_dim"});
   config.require_off({"lora_rank", "lora_alpha", "quantization_config"});
@@ -286,25 +289,46 @@ struct KerasLayer {
   ImportedLayer layer{};
 };
 
-inline ImportedOptions keras_time_distributed(KerasConfig& config) {
+inline EmbeddingOptions keras_embedding(KerasConfig& config) {
+  EmbeddingOptions options;
+  config.read_common();
+  options.input_dim = config.size("input_dim");
+  options.output_dim = config.size("output_dim");
+  config.pass({"embeddings_initializer", "input_length", "sparse"});
+  config.require_off({"mask_zero", "lora_rank", "lora_alpha", "quantization_config"});
+  config.require_no_training({"embeddings_regularizer", "embeddings_constraint", "activity_regularizer"});
+  return options;
+}
+inline ImportedSoftmax keras_softmax(KerasConfig& config) {
+  config.read_common();
+  if (const Json* axis = config.take("axis"); axis != nullptr && *axis != Json(-1)) {
+    config.refuse("axis", "-1, the features", shown(*axis));
+  }
+  return {};
+}
+
+inline DenseOptions keras_time_distributed(KerasConfig& config, bool& softmax) {
   config.read_common();
   const Json& inner = config.need("layer");
   const std::string place = config.place() + ": layer";
   const std::string class_name = json_text(inner, "class_name", place);
   if (class_name != "Dense") fail_file(place, "a Dense layer", shown(Json(class_name)));
   KerasConfig dense(json_member(inner, "config", place), place, config.reading());
-  DenseOptions options = keras_dense(dense);
+  DenseOptions options = keras_dense(dense, softmax);
   dense.finish();
   return options;
 }
 
-/// Any layer that a chain may have but its input.
-inline ImportedOptions keras_options(const std::string& class_name, KerasConfig& config) {
+/// Any layer that a chain may have but its input. `softmax`: whether one must follow it.
+inline ImportedOptions keras_options(const std::string& class_name, KerasConfig& config, bool& softmax) {
+  softmax = false;
   if (class_name == "LSTM" || class_name == "GRU" || class_name == "Bidirectional") {
     return keras_recurrent_options(class_name, config, false);
   }
-  if (class_name == "Dense") return keras_dense(config);
-  if (class_name == "TimeDistributed") return keras_time_distributed(config);
+  if (class_name == "Dense") return keras_dense(config, softmax);
+  if (class_name == "TimeDistributed") return keras_time_distributed(config, softmax);
+  if (class_name == "Embedding") return keras_embedding(config);
+  if (class_name == "Softmax") return keras_softmax(config);
   if (class_name == "RepeatVector") {
     config.read_common();
     return ImportedRepeat{config.size("n")};
@@ -315,9 +339,11 @@ inline ImportedOptions keras_options(const std::string& class_name, KerasConfig&
     config.require_off({"noise_shape"});
     return ImportedDropout{config.rate("rate")};
   }
-  fail_file(config.place(),
-            "one of LSTM, GRU, Bidirectional, RepeatVector, TimeDistributed(Dense), Dense, Dropout",
-            shown(Json(class_name)));
+  fail_file(
+      config.place(),
+      "one of LSTM, GRU, Bidirectional, RepeatVector, TimeDistributed(Dense), Dense, Dropout, Embedding, "
+      "Softmax",
+      shown(Json(class_name)));
 }
 
 }  // namespace detail

@@ -67,6 +67,8 @@ inline std::vector<KerasSlot> keras_slots(const KerasLayer& layer) {
     const std::string path = layer.class_name == "TimeDistributed" ? "layer/vars/" : "vars/";
     list.push_back({"kernel", path + "0", {}});
     if (dense->use_bias) list.push_back({"bias", path + "1", {}});
+  } else if (std::get_if<EmbeddingOptions>(&layer.layer.options) != nullptr) {
+    list.push_back({"embeddings", "vars/0", {}});
   }
   return list;
 }
@@ -83,7 +85,9 @@ class KerasGroups {
                                                              {"Dense", "dense"},
                                                              {"Dropout", "dropout"},
                                                              {"TimeDistributed", "time_distributed"},
-                                                             {"RepeatVector", "repeat_vector"}};
+                                                             {"RepeatVector", "repeat_vector"},
+                                                             {"Embedding", "embedding"},
+                                                             {"Softmax", "softmax"}};
     const std::string& name = names.at(class_name);
     const int count = counts_[name];
     counts_[name] += step_;
@@ -152,6 +156,7 @@ inline void take_by_groups(const Hdf5File& file, std::vector<KerasLayer>& layers
   KerasGroups groups(is_older ? 2 : 1);
   KerasTensors tensors(file);
   for (KerasLayer& layer : layers) {
+    if (layer.class_name.empty()) continue;  // the softmax of a Dense, which is a layer here alone
     const std::string group = root + "/" + groups.next(layer.class_name) + "/";
     for (const KerasSlot& slot : keras_slots(layer))
       tensors.take(group + slot.path, slot, layer.layer.tensors);
@@ -223,14 +228,20 @@ std::vector<KerasLayer> keras_layers(const std::string& place, const Sequential<
       put("Bidirectional", RecurrentOptions(both->options()));
     } else if (const auto* dense = entry.layer.template get_if<Dense<Scalar>>()) {
       put(has_time_distributed ? "TimeDistributed" : "Dense", dense->options());
+    } else if (const auto* embedding = entry.layer.template get_if<Embedding<Scalar>>()) {
+      put("Embedding", embedding->options());
+    } else if (entry.layer.template get_if<Softmax<Scalar>>() != nullptr) {
+      put("Softmax", ImportedSoftmax{});
     } else if (const auto* repeat = entry.layer.template get_if<RepeatVector<Scalar>>()) {
       put("RepeatVector", ImportedRepeat{repeat->steps()});
     } else if (const auto* dropout = entry.layer.template get_if<Dropout<Scalar>>()) {
       put("Dropout", ImportedDropout{dropout->rate()});
     } else {
-      fail_file(place_of(place, entry.name),
-                "one of LSTM, GRU, Bidirectional, RepeatVector, Dense, Dropout, which Keras has too",
-                entry.layer.name());
+      fail_file(
+          place_of(place, entry.name),
+          "one of LSTM, GRU, Bidirectional, RepeatVector, Dense, Dropout, Embedding, Softmax, which Keras "
+          "has too",
+          entry.layer.name());
     }
     layers.push_back(std::move(layer));
   }

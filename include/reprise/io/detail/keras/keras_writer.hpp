@@ -136,9 +136,13 @@ class KerasWriter {
 
   std::string config() const {
     const SequenceShape in = network_.input_shape();
-    const Json shape = {nullptr, in.steps, in.features};
+    const bool reads_symbols = !layers_.empty() && layers_.front().class_name == "Embedding";
+    Json shape = {nullptr, in.steps};
+    if (!reads_symbols) shape.push_back(in.features);
     Json layers = Json::array();
-    layers.push_back(object("InputLayer", {{"name", "input"}, {"batch_shape", shape}, {"dtype", dtype()}}));
+    layers.push_back(
+        object("InputLayer",
+               {{"name", "input"}, {"batch_shape", shape}, {"dtype", reads_symbols ? "int32" : dtype()}}));
     for (std::size_t l = 0; l < layers_.size(); ++l) layers.push_back(described(l));
     Json root = object("Sequential", {{"name", "reprise"}, {"layers", std::move(layers)}});
     root["module"] = "keras";
@@ -223,6 +227,10 @@ class KerasWriter {
   Json described(std::size_t l, const ImportedOptions& options) const {
     if (const auto* repeat = std::get_if<ImportedRepeat>(&options)) {
       return object("RepeatVector", {{"n", repeat->steps}});
+    }
+    if (std::get_if<ImportedSoftmax>(&options) != nullptr) return object("Softmax", {{"axis", -1}});
+    if (const auto* table = std::get_if<EmbeddingOptions>(&options)) {
+      return object("Embedding", {{"input_dim", table->input_dim}, {"output_dim", table->output_dim}});
     }
     if (const auto* dropout = std::get_if<ImportedDropout>(&options)) {
       return object("Dropout", {{"rate", dropout->rate}});
