@@ -20,6 +20,9 @@ using test::contains;
 using test::error_of;
 
 constexpr test::Waves waves{.seed = 21};
+/// Networks that are trained in no time.
+constexpr NetworkInSeriesOptions small{
+    .steps = 5, .units = 6, .code = 3, .updates = 4, .batch_size = 16, .most_states = 40};
 
 std::string text_of(const DetectorReport& report) {
   std::ostringstream out;
@@ -42,11 +45,15 @@ TEST_CASE("detector's file: gives the detector back, whose scores have the same 
   training(450, 1) = -9999.0;  // a fault code, of which the report tells
   training.col(0).array() *= 1e-3;
   const Matrix<double> series = waves(600, 2, 2);
-  for (const DetectorOptions& options : {DetectorOptions{}, DetectorOptions{.lengths = {10, 30},
-                                                            .views = {View::mean_removed},
-                                                            .false_alarms = 2.5,
-                                                            .extrapolate = true,
-                                                            .threads = 2}}) {
+  for (const DetectorOptions& options :
+       {DetectorOptions{},
+        DetectorOptions{.lengths = {10, 30},
+        .views = {View::mean_removed},
+        .false_alarms = 2.5,
+        .extrapolate = true,
+        .threads = 2},
+        DetectorOptions{.lengths = {10, 30}, .networks = 0.5, .network = small},
+        DetectorOptions{.lengths = {20}, .networks = 1.0, .network = small}}) {
     const Detector detector = Detector(options).fit(training);
     save(detector, directory / "detector");
     const auto loaded = load<Detector>(directory / "detector");

@@ -19,7 +19,8 @@ namespace {
 
 using namespace generator;
 
-constexpr std::array methods{"detector", "nearest T=48", "nearest T=period", "PCA T=48"};
+constexpr std::array methods{"detector", "nearest T=48",       "nearest T=period",
+                             "PCA T=48", "detector, networks", "detector of networks"};
 using Results = std::array<double, methods.size()>;
 
 std::vector<double> points(const std::vector<double>& windows, Index length) {
@@ -28,7 +29,10 @@ std::vector<double> points(const std::vector<double>& windows, Index length) {
       reprise::Aggregate::max);
 }
 
-Results judge(const Settings& settings) {
+/// `DetectorOptions::networks` of the last two, which are left out unless wanted: they take seconds.
+constexpr double share = 0.3;
+
+Results judge(const Settings& settings, bool with_networks) {
   const Generated series = generate(settings);
   const reprise::Labels labels(series.labels());
   reprise::StandardScaler scaler;
@@ -45,18 +49,23 @@ Results judge(const Settings& settings) {
     return reprise::average_precision(points(reprise::window_scores_in_blocks(windows, baseline), length),
                                       labels);
   };
-  reprise::Detector detector;
-  detector.fit(series.training());
+  const auto detector = [&](double networks) {
+    if (networks > 0.0 && !with_networks) return 0.0;
+    reprise::Detector detector({.networks = networks, .network = {.seed = settings.seed}, .threads = 2});
+    detector.fit(series.training());
+    return reprise::average_precision(detector.scores(series.scored()), labels);
+  };
   const auto period = std::clamp<Index>(std::lround(series.period), 8, 288);
-  return {reprise::average_precision(detector.scores(series.scored()), labels), nearest(48),
-          nearest(has_shape(settings.normal) || settings.normal == Normal::counts ? period : 48), pca(48)};
+  const bool has_period = has_shape(settings.normal) || settings.normal == Normal::counts;
+  return {detector(0.0), nearest(48),     nearest(has_period ? period : 48),
+          pca(48),       detector(share), detector(1.0)};
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
   if (count < 3) {
-    std::fputs("usage: reprise_detection_generated CASES TRAINING_ROWS [FEATURES]\n", stderr);
+    std::fputs("usage: reprise_detection_generated CASES TRAINING_ROWS [FEATURES [networks]]\n", stderr);
     return 2;
   }
   const int cases = std::atoi(arguments[1]);
@@ -65,7 +74,8 @@ int main(int count, char** arguments) {
   settings.features = count > 3 ? std::atol(arguments[3]) : 1;
   std::printf("| normal | anomaly |");
   for (const char* method : methods) std::printf(" %s |", method);
-  std::puts("\n|---|---|---|---|---|---|");
+  std::puts("\n|---|---|---|---|---|---|---|---|");
+  const bool with_networks = count > 4 && std::string(arguments[4]) == "networks";
   Results all{};
   int cells = 0, first = 0;
   for (const Normal normal : all_normal) {
@@ -76,7 +86,7 @@ int main(int count, char** arguments) {
       Results mean{};
       for (int seed = 1; seed <= cases; ++seed) {
         settings.seed = static_cast<std::uint64_t>(seed);
-        const Results one = judge(settings);
+        const Results one = judge(settings, with_networks);
         for (std::size_t m = 0; m < mean.size(); ++m) mean[m] += one[m] / cases;
       }
       ++cells;

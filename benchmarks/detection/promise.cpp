@@ -32,16 +32,26 @@ double period_for(reprise::Index rows, std::uint64_t seed) {
   return 7.0 * std::pow(static_cast<double>(rows) / 70.0, random.uniform());
 }
 
-Seen fit_once(Normal kind, Index rows, double rate, std::uint64_t seed, Index features) {
+/// What is asked of each fit.
+struct Asked {
+  Index rows = 0;
+  double rate = 0.0;
+  Index features = 1;
+  /// `DetectorOptions::networks`.
+  double networks = 0.0;
+};
+
+Seen fit_once(Normal kind, const Asked& asked, std::uint64_t seed) {
   constexpr Index fresh_blocks = 100, longest = 288;
-  Settings settings{.normal = kind, .seed = seed, .features = features};
-  settings.training_rows = rows;
+  Settings settings{.normal = kind, .seed = seed, .features = asked.features};
+  settings.training_rows = asked.rows;
   settings.scored_rows = fresh_blocks * longest;
-  settings.period = period_for(rows, seed);
+  settings.period = period_for(asked.rows, seed);
   const Generated series = generate(settings);
   Seen seen;
-  seen.named = rate;
-  Detector detector({.false_alarms = rate});
+  seen.named = asked.rate;
+  Detector detector(
+      {.networks = asked.networks, .network = {.seed = seed}, .false_alarms = asked.rate, .threads = 2});
   try {
     detector.fit(series.training());
   } catch (const reprise::Error&) {
@@ -62,11 +72,11 @@ Seen fit_once(Normal kind, Index rows, double rate, std::uint64_t seed, Index fe
   return seen;
 }
 
-void cell(Normal kind, Index rows, double rate, int fits, Index features) {
+void cell(Normal kind, const Asked& asked, int fits) {
   std::vector<double> blocks;
   double episodes = 0.0, time = 0.0;
   for (int seed = 1; seed <= fits; ++seed) {
-    const Seen seen = fit_once(kind, rows, rate, static_cast<std::uint64_t>(seed), features);
+    const Seen seen = fit_once(kind, asked, static_cast<std::uint64_t>(seed));
     if (!seen.is_promised) continue;
     blocks.push_back(seen.blocks);
     episodes += seen.episodes;
@@ -78,8 +88,8 @@ void cell(Normal kind, Index rows, double rate, int fits, Index features) {
   for (const double value : blocks) squares += (value - mean) * (value - mean);
   const double error = count > 1 ? std::sqrt(squares / (count - 1) / count) : 0.0;
   std::printf("| %s | %ld | %g | %.0f of %d | %.3f +- %.3f | %.2f | %.3f | %.3f |\n", name_of(kind).c_str(),
-              static_cast<long>(rows), rate, count, fits, mean, error, mean / rate, episodes / count,
-              time / count);
+              static_cast<long>(asked.rows), asked.rate, count, fits, mean, error, mean / asked.rate,
+              episodes / count, time / count);
   std::fflush(stdout);
 }
 
@@ -87,17 +97,17 @@ void cell(Normal kind, Index rows, double rate, int fits, Index features) {
 
 int main(int count, char** arguments) {
   if (count < 4) {
-    std::fputs("usage: reprise_detection_promise FITS ROWS RATE [FEATURES]\n", stderr);
+    std::fputs("usage: reprise_detection_promise FITS ROWS RATE [FEATURES [NETWORKS]]\n", stderr);
     return 2;
   }
   const int fits = std::atoi(arguments[1]);
-  const long rows = std::atol(arguments[2]);
-  const double rate = std::atof(arguments[3]);
-  const long features = count > 4 ? std::atol(arguments[4]) : 1;
+  Asked asked{.rows = std::atol(arguments[2]), .rate = std::atof(arguments[3])};
+  if (count > 4) asked.features = std::atol(arguments[4]);
+  if (count > 5) asked.networks = std::atof(arguments[5]);
   std::puts(
       "| kind | rows | named | promised | seen in blocks | of named | episodes in 1,000 | share of time |\n"
       "|---|---|---|---|---|---|---|---|");
   for (const Normal kind : all_normal) {
-    if (is_stationary(kind)) cell(kind, rows, rate, fits, features);
+    if (is_stationary(kind)) cell(kind, asked, fits);
   }
 }

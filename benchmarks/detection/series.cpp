@@ -154,10 +154,9 @@ Result detect(const Input& input, reprise::SeriesDetectorOptions options) {
   return result;
 }
 
-/// Without networks, with verdicts; where there are any, says what of the part to score is above the
-/// threshold.
-Result detect_without_networks(const Input& input, int threads) {
-  reprise::Detector detector({.threads = threads});
+/// With verdicts; where there are any, says what of the part to score is above the threshold.
+Result detect_with_verdicts(const Input& input, reprise::DetectorOptions options) {
+  reprise::Detector detector(std::move(options));
   Result result = fit_and_score(detector, input);
   const reprise::DetectorReport& report = detector.report();
   std::ostringstream choice;
@@ -241,8 +240,15 @@ void run(const Options& options, const Input& input) {
       save("network T=" + std::to_string(length), seed, [&] { return detect(input, network); });
     }
     save("random", seed, [&] { return noise(input, seed); });
+    reprise::DetectorOptions with_networks{.threads = options.threads};
+    with_networks.network.seed = static_cast<std::uint64_t>(seed);
+    for (const double share : {0.3, 1.0}) {
+      with_networks.networks = share;
+      save(share < 1.0 ? "detector with networks" : "detector of networks", seed,
+           [&] { return detect_with_verdicts(input, with_networks); });
+    }
   }
-  save("detector", 1, [&] { return detect_without_networks(input, options.threads); });
+  save("detector", 1, [&] { return detect_with_verdicts(input, {.threads = options.threads}); });
   save("absolute z", 1, [&] { return absolute_z(input); });
   for (const Index length : fixed_lengths) {
     if (!fits(input, length)) continue;

@@ -216,7 +216,9 @@ def summary_table(results):
     names = {
         "reprise": "**reprise, recommended default**",
         "network": "**reprise, networks alone**",
-        "detector": "**`Detector`, which has no networks**",
+        "detector": "**`Detector`**",
+        "detector with networks": "`Detector`, networks .3",
+        "detector of networks": "`Detector`, networks alone",
         "random": "random",
         "absolute z": "absolute z",
     }
@@ -240,7 +242,7 @@ FAMILIES = ("nab", "aws", "traffic", "advertising")
 def families_table(results):
     """The mean VUS-PR of each family of the Numenta benchmark; – where a length does not fit into every series."""
     found = methods(results)
-    shown = [m for m in ("reprise", "network", "detector", "random", "absolute z") if m in found]
+    shown = [m for m in ("reprise", "network", "detector", "detector with networks", "detector of networks", "random", "absolute z") if m in found]
     shown += [m for start in ("pca", "nearest") for m in methods(results, start) if length_of(m)]
     rows = [[m, *(spread(by_seed(results, m, family).values()) for family in FAMILIES)] for m in shown]
     counts = [sum(one["group"] == family for one in results["series"]) for family in FAMILIES]

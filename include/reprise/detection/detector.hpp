@@ -18,46 +18,21 @@
 #include "../scores/point_scores.hpp"
 #include "block_calibration.hpp"
 #include "detail/autocorrelation.hpp"
+#include "detail/detector_plan.hpp"
 #include "detail/episode_features.hpp"
 #include "detail/scaled_series.hpp"
 #include "detail/series_matrix.hpp"
+#include "detector_options.hpp"
 #include "detector_report.hpp"
 #include "episodes.hpp"
 #include "error_scale.hpp"
 #include "findings.hpp"
 #include "nearest_in_series.hpp"
+#include "network_members.hpp"
 #include "series_info.hpp"
 
 namespace reprise {
 inline namespace REPRISE_ABI {
-
-struct DetectorOptions {
-  /// Of the windows, in points, no two alike. Empty: all of 24, 48, 96, 144, 192 and 288 that fit into the
-  /// training series four times beside twice what it remembers (`DetectorReport::gap`); or one that does, of
-  /// at least 8, where none of them fits.
-  std::vector<Index> lengths{};
-  /// What of a window is compared.
-  std::vector<View> views{View::raw, View::mean_removed};
-  /// False alarms (episodes) in 1,000 points of a normal series, on average over fits. Where you name them,
-  /// they are promised or refused. Unless you do, it is 1 or, where the training series is too short for
-  /// that, the lowest rate up to 4 that can be promised, and beyond that there are no verdicts.
-  std::optional<double> false_alarms{};
-  /// Estimate the threshold for a rate that cannot be promised instead of refusing it.
-  bool extrapolate = false;
-  /// The result does not depend on them, to the last bit.
-  int threads = 1;
-
-  template <typename Self, typename Visit>
-  static void each_field(Self& self, const Visit& visit) {
-    auto& [lengths, views, false_alarms, extrapolate, threads] = self;
-    visit("lengths", lengths);
-    visit("views", views);
-    visit("false_alarms", false_alarms);
-    visit("extrapolate", extrapolate);
-    visit("threads", threads);
-  }
-  friend bool operator==(const DetectorOptions&, const DetectorOptions&) = default;
-};
 
 /// Learns from a normal stretch of a series, of one feature or several, and finds what is not like it.
 ///
@@ -67,17 +42,19 @@ struct DetectorOptions {
 ///     for (const Episode& episode : detector.detect(series).episodes) std::cout << episode << '\n';
 ///
 /// Each window of the series is held against the nearest of the training series, for several lengths and
-/// both views (`NearestInSeries`): these are the members. A point's error is the largest of the windows that
+/// both views (`NearestInSeries`): these are the members, and beside them, where `networks` is named, LSTM
+/// autoencoders, each with two errors (`NetworkInSeries`). A point's error is the largest of the windows that
 /// hold it; its z (`ErrorScale`) says how unusual that is for the member; the mean of z over the members is
 /// calibrated by blocks of the training series (`BlockCalibration`), and a score is
 /// exp(z - z at the threshold), so that 1 is the threshold in force.
 ///
 /// A training window's own error is its distance to the nearest one outside a zone around it, so that it is
-/// held out and still every row trains. The first rows say how large errors usually are and the rows after
-/// them, which have no part in that, calibrate. Rows at either end, which fewer windows hold than points of a
-/// long series, calibrate nothing. A new window may be compared with all of the training series, a training
-/// window with less; so new errors are if anything smaller, and false alarms rarer. All this holds where what
-/// comes is distributed as the training series is: of one that wanders or rises nothing can be promised.
+/// held out and still every row trains; networks are trained without it (`NetworkMembers`). The first rows
+/// say how large errors usually are and the rows after them, which have no part in that, calibrate. Rows at
+/// either end, which fewer windows hold than points of a long series, calibrate nothing. A new window may be
+/// compared with all of the training series, a training window with less; so new errors are if anything
+/// smaller, and false alarms rarer. All this holds where what comes is distributed as the training series is:
+/// of one that wanders or rises nothing can be promised.
 ///
 /// `save(detector, path)` and `load<Detector>(path)` of io/safetensors.hpp keep it in a file. That holds the
 /// training series, so that whoever may read the file may read the series.
@@ -85,16 +62,7 @@ struct DetectorOptions {
 /// A value: a copy is a detector of its own. Const calls may run at once from several threads.
 class Detector {
  public:
-  explicit Detector(DetectorOptions options = {}) : options_(std::move(options)) {
-    detail::require_positive(options_.threads, place, "threads");
-    if (options_.views.empty()) detail::fail(place, "at least one view", "none");
-    if (options_.false_alarms && !(detail::is_finite(*options_.false_alarms) && *options_.false_alarms > 0.0))
-      detail::fail(place, "finite false_alarms > 0", {*options_.false_alarms});
-    for (const Index length : options_.lengths) detail::require_positive(length, place, "lengths");
-    std::sort(options_.lengths.begin(), options_.lengths.end());
-    const auto twice = std::adjacent_find(options_.lengths.begin(), options_.lengths.end());
-    if (twice != options_.lengths.end()) detail::fail(place, "lengths that differ", {*twice, " twice"});
-  }
+  explicit Detector(DetectorOptions options = {}) : options_(detail::checked(std::move(options))) {}
 
   /// Trains on a normal series: a vector or span, or an Eigen matrix with a row for each time step and a
   /// column for each feature. Values that may be fault codes (`report().series` names them) are left out: the
@@ -168,25 +136,33 @@ class Detector {
     NearestInSeries nearest;
     std::vector<ErrorScale> scales;
   };
+  /// Of a network's two errors.
+  struct NetworkScales {
+    ErrorScale reconstruction, states;
+
+    template <typename Self, typename Visit>
+    static void each_field(Self& self, const Visit& visit) {
+      auto& [reconstruction, states] = self;
+      visit("reconstruction", reconstruction);
+      visit("states", states);
+    }
+  };
   struct State {
     StandardScaler scaler;
+    /// The training series, scaled.
+    Matrix<double> training;
+    /// None where networks alone make the scores.
     std::vector<Member> members;
+    NetworkMembers networks;
+    std::vector<NetworkScales> network_scales;
     std::optional<BlockCalibration> calibration;
     /// Of each member, view and feature: what an episode's features are told in.
     std::vector<std::vector<std::vector<double>>> usual_differences;
     DetectorReport report;
   };
-  /// Which rows do what.
-  struct Plan {
-    std::vector<Index> lengths;
-    Index gap = 1;
-    /// [0, scale_end) tell scales, [scale_end, calibration_end) calibrate.
-    Index scale_end = 0;
-    Index calibration_end = 0;
-
-    Index block() const { return lengths.back(); }
-    Index calibration_rows() const { return calibration_end - scale_end; }
-  };
+  /// Into a state that has everything else.
+  template <std::derived_from<SnapshotReader> Reader>
+  void read_networks(Reader& reader, State& state) const;
 
   void require_fitted() const {
     if (!is_fitted()) detail::fail(place, "fit() before it", "a detector that was not fitted");
@@ -194,50 +170,23 @@ class Detector {
   void require_verdicts() const {
     if (has_verdicts()) return;
     detail::fail("detector: detect",
-                 {"at least ", rows_for(state_.report.gap, most_widened), " rows to train on, for verdicts"},
+                 {"at least ", detail::rows_for_rate(options_, state_.report.gap, most_widened),
+                  " rows to train on, for verdicts"},
                  {state_.report.rows});
   }
 
-  /// Rows that windows of this length need. With 3 length + 2 gap - 1 every one finds another outside the
-  /// zone around it, but the middle ones just one.
-  static Index rows_for_length(Index length, Index gap) { return 4 * length + 2 * gap; }
+  bool has_nearest() const { return options_.networks < 1.0; }
 
-  Plan plan_for(Index rows, Index gap) const {
-    Plan plan{options_.lengths, gap};
-    if (plan.lengths.empty()) {
-      for (const Index length : {24, 48, 96, 144, 192, 288}) {
-        if (rows >= rows_for_length(length, gap)) plan.lengths.push_back(length);
-      }
-      if (plan.lengths.empty()) plan.lengths = {std::max<Index>(8, (rows - 2 * gap) / 4)};
-    }
-    const Index longest = plan.lengths.back();
-    if (rows < rows_for_length(longest, gap)) {
-      detail::fail(
-          "detector: fit",
-          {"at least ", rows_for_length(longest, gap), " rows to train on, for windows of ", longest},
-          {rows});
-    }
-    plan.scale_end = std::max(longest - 1, rows / 4);
-    plan.calibration_end = rows - longest + 1;
-    return plan;
-  }
-  /// The least number of rows that can promise this rate, of a series that remembers so far.
-  Index rows_for(Index gap, double rate) const {
-    const Index longest = options_.lengths.empty() ? 8 : options_.lengths.back();
-    for (Index rows = rows_for_length(longest, gap);; rows += std::max<Index>(1, rows / 200)) {
-      const Plan plan = plan_for(rows, gap);
-      if (BlockCalibration::least_rate(plan.calibration_rows(), plan.block()) <= rate) return rows;
-    }
-  }
-
-  BlockThreshold threshold_for(const BlockCalibration& calibration, const Plan& plan, Index rows) const {
+  BlockThreshold threshold_for(const BlockCalibration& calibration, const detail::DetectorPlan& plan,
+                               Index rows) const {
     const double rate = options_.false_alarms.value_or(default_rate);
     if (rate >= calibration.least_rate()) return calibration.promised(rate);
     if (options_.extrapolate) return calibration.estimated(rate);
     if (options_.false_alarms) {
       detail::fail("detector: fit",
-                   {"at least ", rows_for(plan.gap, rate), " rows to train on, to promise no more than ",
-                    rate, " false alarms in 1,000 points (so few rows can promise ", calibration.least_rate(),
+                   {"at least ", detail::rows_for_rate(options_, plan.gap, rate),
+                    " rows to train on, to promise no more than ", rate,
+                    " false alarms in 1,000 points (so few rows can promise ", calibration.least_rate(),
                     "; extrapolate estimates)"},
                    {rows});
     }
@@ -248,24 +197,16 @@ class Detector {
   void fit_matrix(Matrix<double> series, const std::vector<double>& times = {}) {
     State state;
     state.report.series = detail::fit_without_suspects(state.scaler, series);
-    const Matrix<double> scaled = detail::clipped(state.scaler.transform(series));
+    state.training = detail::clipped(state.scaler.transform(series));
+    const Matrix<double>& scaled = state.training;
     const Index rows = scaled.rows();
-    const Plan plan = plan_for(rows, detail::correlation_time(scaled, std::max<Index>(1, rows / 25)));
+    const detail::DetectorPlan plan =
+        detail::plan_for(options_, rows, detail::correlation_time(scaled, std::max<Index>(1, rows / 25)));
     state.report.stationarity = check_stationarity(scaled);
     state.report.time = check_times(times, scaled);
     std::vector<double> sums(static_cast<std::size_t>(rows), 0.0);
-    for (const Index length : plan.lengths) {
-      Member member{NearestInSeries(scaled, length), {}};
-      const WindowErrors errors = member.nearest.held_out_errors(length + plan.gap, options_.threads);
-      for (const View view : options_.views) {
-        const std::vector<double> points = points_of(errors.of(view), length);
-        member.scales.push_back(
-            ErrorScale::fit(std::span(points).first(static_cast<std::size_t>(plan.scale_end))));
-        add_z(member.scales.back(), points, sums);
-      }
-      state.members.push_back(std::move(member));
-    }
-    divide(sums, state.members.size() * options_.views.size());
+    if (has_nearest()) fit_nearest(plan, state, sums);
+    if (!plan.network_lengths.empty()) fit_networks(plan, state, sums);
     const auto calibrating = std::span<const double>(sums).subspan(
         static_cast<std::size_t>(plan.scale_end), static_cast<std::size_t>(plan.calibration_rows()));
     state.calibration.emplace(calibrating, plan.block());
@@ -281,12 +222,45 @@ class Detector {
     state_ = std::move(state);
   }
 
-  void describe(const Plan& plan, Index rows, Index features, State& state) const {
+  /// Adds the z of the training series' own points.
+  void fit_nearest(const detail::DetectorPlan& plan, State& state, std::vector<double>& sums) const {
+    const double weight = nearest_weight(plan.lengths.size());
+    for (const Index length : plan.lengths) {
+      Member member{NearestInSeries(state.training, length), {}};
+      const WindowErrors errors = member.nearest.held_out_errors(length + plan.gap, options_.threads);
+      for (const View view : options_.views) {
+        const std::vector<double> points = points_of(errors.of(view), length);
+        member.scales.push_back(scale_of(points, plan));
+        add_z(member.scales.back(), points, weight, sums);
+      }
+      state.members.push_back(std::move(member));
+    }
+  }
+  void fit_networks(const detail::DetectorPlan& plan, State& state, std::vector<double>& sums) const {
+    state.networks = NetworkMembers(state.training, plan.network_lengths, options_.views, plan.gap,
+                                    options_.folds, options_.network, options_.threads);
+    const std::vector<NetworkErrors> held_out = state.networks.take_held_out();
+    for (const NetworkErrors& points : held_out)
+      state.network_scales.push_back({scale_of(points.reconstruction, plan), scale_of(points.states, plan)});
+    add_network_z(held_out, state, sums);
+  }
+  /// Errors of the rows that tell scales, the first ones.
+  static ErrorScale scale_of(const std::vector<double>& points, const detail::DetectorPlan& plan) {
+    return ErrorScale::fit(std::span(points).first(static_cast<std::size_t>(plan.scale_end)));
+  }
+  /// Of one view of one length.
+  double nearest_weight(std::size_t lengths) const {
+    return (1.0 - options_.networks) / static_cast<double>(lengths * options_.views.size());
+  }
+
+  void describe(const detail::DetectorPlan& plan, Index rows, Index features, State& state) const {
     DetectorReport& report = state.report;
     report.rows = rows;
     report.features = features;
     report.lengths = plan.lengths;
     report.views = options_.views;
+    report.networks = options_.networks;
+    report.network_lengths = plan.network_lengths;
     report.gap = plan.gap;
     report.scale_rows = plan.scale_end;
     report.calibration_rows = plan.calibration_rows();
@@ -301,25 +275,35 @@ class Detector {
     return point_scores(WindowGrid({.windows = static_cast<Index>(windows.size()), .length = length}),
                         windows, Aggregate::max);
   }
-  static void add_z(const ErrorScale& scale, const std::vector<double>& points, std::vector<double>& sums) {
-    for (std::size_t t = 0; t < sums.size(); ++t) sums[t] += scale.z(points[t]);
+  static void add_z(const ErrorScale& scale, const std::vector<double>& points, double weight,
+                    std::vector<double>& sums) {
+    for (std::size_t t = 0; t < sums.size(); ++t) sums[t] += weight * scale.z(points[t]);
   }
-  static void divide(std::vector<double>& sums, std::size_t count) {
-    for (double& sum : sums) sum /= static_cast<double>(count);
+  /// `errors` of points, a pair for each network.
+  void add_network_z(const std::vector<NetworkErrors>& errors, const State& state,
+                     std::vector<double>& sums) const {
+    const double weight = options_.networks / static_cast<double>(2 * errors.size());
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+      add_z(state.network_scales[i].reconstruction, errors[i].reconstruction, weight, sums);
+      add_z(state.network_scales[i].states, errors[i].states, weight, sums);
+    }
   }
 
   std::vector<double> scores_of(const Matrix<double>& scaled) const {
-    const Index longest = state_.members.back().nearest.length();
+    const Index longest = state_.report.lengths.back();
     if (scaled.rows() < longest)
       detail::fail("detector: scores", {"at least ", longest, " time steps"}, {scaled.rows()});
     std::vector<double> scores(static_cast<std::size_t>(scaled.rows()), 0.0);
+    const double weight = nearest_weight(state_.members.size());
     for (const Member& member : state_.members) {
       const WindowErrors errors = member.nearest.errors(scaled, options_.threads);
       for (std::size_t v = 0; v < options_.views.size(); ++v) {
-        add_z(member.scales[v], points_of(errors.of(options_.views[v]), member.nearest.length()), scores);
+        add_z(member.scales[v], points_of(errors.of(options_.views[v]), member.nearest.length()), weight,
+              scores);
       }
     }
-    divide(scores, state_.members.size() * options_.views.size());
+    if (!state_.networks.empty())
+      add_network_z(state_.networks.errors(scaled, options_.threads), state_, scores);
     // Without a threshold its value is 0. A score stays a number, and two that differ stay so.
     constexpr double most = 700.0;
     for (double& score : scores) score = std::exp(std::min(most, score - state_.report.threshold.value));

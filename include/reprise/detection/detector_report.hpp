@@ -23,6 +23,9 @@ struct DetectorReport {
   /// Of the windows, in points, ascending; each is looked at in each view.
   std::vector<Index> lengths{};
   std::vector<View> views{};
+  /// The share of LSTM autoencoders in a score, and the lengths of their windows.
+  double networks = 0.0;
+  std::vector<Index> network_lengths{};
   /// Points that lie between a training window and those it is compared with: how far the series remembers.
   Index gap = 0;
   /// Rows that tell how large errors usually are, the first ones, and rows after them that calibrate.
@@ -47,12 +50,14 @@ struct DetectorReport {
 
   template <typename Self, typename Visit>
   static void each_field(Self& self, const Visit& visit) {
-    auto& [rows, features, lengths, views, gap, scale_rows, calibration_rows, blocks, block, threshold,
-           least_rate, series, stationarity, time] = self;
+    auto& [rows, features, lengths, views, networks, network_lengths, gap, scale_rows, calibration_rows,
+           blocks, block, threshold, least_rate, series, stationarity, time] = self;
     visit("rows", rows);
     visit("features", features);
     visit("lengths", lengths);
     visit("views", views);
+    visit("networks", networks);
+    visit("network_lengths", network_lengths);
     visit("gap", gap);
     visit("scale_rows", scale_rows);
     visit("calibration_rows", calibration_rows);
@@ -80,8 +85,13 @@ inline std::ostream& operator<<(std::ostream& out, const DetectorReport& report)
   out << " points, ";
   list(report.views, [](View view) { return to_string(view); });
   out << "; a training window is compared with those " << std::to_string(report.gap)
-      << " points or more away from it\n"
-      << "false alarms: ";
+      << " points or more away from it\n";
+  if (!report.network_lengths.empty()) {
+    out << "LSTM autoencoders of windows of ";
+    list(report.network_lengths, [](Index length) { return std::to_string(length); });
+    out << " points have " << rounded(100.0 * report.networks) << " % of the score\n";
+  }
+  out << "false alarms: ";
   if (report.threshold.status == CalibrationStatus::none) {
     out << "none can be promised below " << rounded(report.least_rate)
         << " in 1,000 points, so there are no verdicts; more rows would help\n";
