@@ -67,6 +67,23 @@ TEST_CASE("imported: a chain becomes an autoencoder or any chain, with each tens
   CHECK(chain.parameters == model.weights());
 }
 
+TEST_CASE("imported: a chain becomes a forecaster, or is refused as one") {
+  using Model = Forecaster<double>;
+  auto chain = autoencoder();
+  CHECK(test::contains(refusal<Model>(chain), "layer repeat: expected a dense layer with a bias, as a "));
+  const ImportedLayer dense = chain.layers[3];
+  chain.layers = {lstm("first", 2, 2, true), lstm("last", 2, 1, false), dense};
+  const auto model = detail::MadeOfImport<Model>::make(chain);
+  CHECK(model.options().layers.size() == 2);
+  CHECK(model.options().output_activation == activation::sigmoid);
+  CHECK(model.parameter("layers.1.kernel")(3, 1) == 100 + 4 + 3);
+  CHECK(model.parameter("output.bias")(1, 0) == 501);
+  chain.layers[1] = lstm("last", 2, 1, true);
+  CHECK(test::contains(refusal<Model>(chain), "layer dense: expected a recurrent layer, the last of which"));
+  chain.layers.pop_back();
+  CHECK(test::contains(refusal<Model>(chain), "file: expected a recurrent layer, the last of which"));
+}
+
 TEST_CASE("imported: layers that an autoencoder does not have are refused by name") {
   auto chain = autoencoder();
   chain.layers.insert(chain.layers.begin() + 1, {"drop", detail::ImportedDropout{0.25}, {}});

@@ -94,6 +94,9 @@ TEST_CASE("Keras: any chain is written, each layer as what it is there") {
   Forecaster<float> forecaster({.steps = 4, .layers = {{.units = 3}}});
   save_keras(forecaster, directory / "forecaster.keras");
   CHECK(load_keras<Chain<float>>(directory / "forecaster.keras").parameters == forecaster.weights());
+  const auto same = load_keras<Forecaster<float>>(directory / "forecaster.keras");
+  CHECK(same.options() == forecaster.options());
+  CHECK(same.weights() == forecaster.weights());
 }
 
 TEST_CASE("Keras: what a Sequential of Keras cannot be is not written") {

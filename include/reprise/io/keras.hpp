@@ -10,6 +10,7 @@
 #include "detail/keras/keras_weights.hpp"
 #include "detail/keras/keras_writer.hpp"
 #include "detail/keras/zip_archive.hpp"
+#include "keras_options.hpp"
 #include "safetensors.hpp"
 
 // Models of Keras 2 and 3 from their files. The target is reprise::keras, which needs HDF5's C library,
@@ -116,18 +117,19 @@ Vector<Scalar> keras_weights(const Hdf5File& file, const Sequential<Scalar>& net
     take_by_groups(file, layers);
   }
   std::vector<ImportedLayer> imported;
+  imported.reserve(layers.size());
   for (KerasLayer& layer : layers) imported.push_back(std::move(layer.layer));
   return imported_weights(file.place(), network, imported);
 }
 
 }  // namespace detail
 
-/// A model of Keras with its weights: an `Autoencoder`, where its layers are those of one, or a `Chain` of
-/// any that this library has. Reads .keras files of Keras 2.13 and later and .h5 files (Sequential models,
-/// and Functional ones that are a plain chain) of LSTM, GRU, Bidirectional, RepeatVector,
-/// TimeDistributed(Dense), Dense and Dropout layers, in float32 and float64. Its training starts anew: the
-/// optimizer's moments are not read. Trusts nothing in the file, and throws `FileError` that names file,
-/// layer, option, what was expected and what is there.
+/// A model of Keras with its weights: an `Autoencoder` or a `Forecaster` (of one step), where its layers are
+/// those of one, or a `Chain` of any that this library has. Reads .keras files of Keras 2.13 and later and
+/// .h5 files (Sequential models, and Functional ones that are a plain chain) of LSTM, GRU, Bidirectional,
+/// RepeatVector, TimeDistributed(Dense), Dense, Dropout, Embedding and Softmax layers, in float32 and
+/// float64. Its training starts anew: the optimizer's moments are not read. Trusts nothing in the file, and
+/// throws `FileError` that names file, layer, option, what was expected and what is there.
 template <typename Model>
 [[nodiscard]] Model load_keras(const std::filesystem::path& path, const KerasOptions& options = {}) {
   return detail::with_file_errors(path, [&] {

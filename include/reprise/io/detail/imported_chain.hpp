@@ -16,6 +16,7 @@
 #include "../../layers/repeat_vector.hpp"
 #include "../../layers/softmax.hpp"
 #include "../../models/autoencoder.hpp"
+#include "../../models/forecaster.hpp"
 #include "safetensors_file.hpp"
 
 // What readers of other libraries' files fill, and what checks it. A reader says what each layer of the file
@@ -236,7 +237,35 @@ class ImportedAutoencoder {
   AutoencoderOptions options_;
 };
 
-/// What a chain becomes: a `Chain` or an `Autoencoder`.
+/// The options of the forecaster whose layers the chain has: recurrent layers of which the last returns its
+/// last state, and a dense layer, whose units are the features of the one step that is predicted.
+inline ForecasterOptions imported_forecaster(const ImportedChain& chain) {
+  ForecasterOptions options{.steps = chain.input.steps, .features = chain.input.features};
+  const auto refuse = [&](std::size_t l, const char* expected) {
+    const bool is_there = l < chain.layers.size();
+    fail_file(is_there ? place_of(chain.place, chain.layers[l].name) : chain.place,
+              std::string(expected) + ", as a Forecaster has (a Chain takes any layers)",
+              is_there ? "another layer" : "the chain's end");
+  };
+  std::size_t l = 0;
+  bool has_state = false;
+  while (l < chain.layers.size() && !has_state) {
+    const auto* layer = std::get_if<RecurrentOptions>(&chain.layers[l].options);
+    if (layer == nullptr) break;
+    options.layers.push_back(*layer);
+    has_state = !layer->return_sequences();
+    ++l;
+  }
+  if (!has_state) refuse(l, "a recurrent layer, the last of which returns its last state only");
+  const auto* dense = l < chain.layers.size() ? std::get_if<DenseOptions>(&chain.layers[l].options) : nullptr;
+  if (dense == nullptr || !dense->use_bias) refuse(l, "a dense layer with a bias");
+  if (l + 1 < chain.layers.size()) refuse(l + 1, "no layer behind the dense one");
+  if (dense->units != options.features) options.target_features = dense->units;
+  options.output_activation = dense->activation;
+  return options;
+}
+
+/// What a chain becomes: a `Chain`, an `Autoencoder` or a `Forecaster`.
 template <typename Model>
 struct MadeOfImport;
 
@@ -255,6 +284,14 @@ struct MadeOfImport<Autoencoder<Scalar>> {
     // The same layers in the same order, so the same places of the parameters.
     const Sequential<Scalar> network = imported_network<Scalar>(chain);
     return {found.options(), imported_weights(chain.place, network, chain.layers)};
+  }
+};
+
+template <typename Scalar>
+struct MadeOfImport<Forecaster<Scalar>> {
+  static Forecaster<Scalar> make(const ImportedChain& chain) {
+    const Sequential<Scalar> network = imported_network<Scalar>(chain);
+    return {imported_forecaster(chain), imported_weights(chain.place, network, chain.layers)};
   }
 };
 

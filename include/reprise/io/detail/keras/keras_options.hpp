@@ -8,23 +8,13 @@
 #include "../../../layers/activations.hpp"
 #include "../../../layers/bidirectional.hpp"
 #include "../../../layers/gru.hpp"
+#include "../../keras_options.hpp"
 #include "../imported_chain.hpp"
 
 // The options of Keras's layers as ours. Each option of the file is honoured, has no meaning for what is
 // computed, or is refused by its name; so is one that is not known here.
 namespace reprise {
 inline namespace REPRISE_ABI {
-
-/// How `load_keras` reads.
-struct KerasOptions {
-  /// Steps of the network's input, where the file leaves them open (`Input((None, 4))`).
-  Index steps = 0;
-  /// Passes over options that only training heeds and this library does not have: regularizers, constraints,
-  /// layers that are not trainable. Without it they are refused, since a further fit would do without them.
-  bool inference_only = false;
-
-  friend bool operator==(const KerasOptions&, const KerasOptions&) = default;
-};
 
 namespace detail {
 
