@@ -20,9 +20,9 @@ namespace test {
 using reprise::Index;
 
 struct ForeignFiles {
-  explicit ForeignFiles(const std::string& folder)
-      : folder(std::filesystem::path(__FILE__).parent_path() / "foreign" / folder) {
-    std::ifstream file(this->folder / "outputs.json");
+  explicit ForeignFiles(const std::string& name)
+      : folder(std::filesystem::path(__FILE__).parent_path() / "foreign" / name) {
+    std::ifstream file(folder / "outputs.json");
     json = nlohmann::json::parse(file);
   }
 
