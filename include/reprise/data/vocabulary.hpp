@@ -97,8 +97,8 @@ class Vocabulary {
   const std::vector<Symbol>& symbols() const { return symbols_; }
   const VocabularyOptions& options() const { return options_; }
 
-  /// What a person reads for an index: the symbol, or <unseen>, <start>, <end>, <padding>. For symbols that
-  /// are integers or strings.
+  /// What a person reads for an index: the symbol, or `<unseen>`, `<start>`, `<end>`, `<padding>`. For
+  /// symbols that are integers or strings.
   std::string name(Index index) const {
     if (is_symbol(index)) return text(symbol(index));
     if (index == unseen()) return "<unseen>";
