@@ -1,4 +1,5 @@
 #include "gradient_check.hpp"
+#include "own_kinds.hpp"
 
 #include <cmath>
 #include <limits>
@@ -234,6 +235,12 @@ TEST_CASE("cross-entropy: a chain of layers is trained on indices, and what its 
   CHECK(trainer.evaluate(source) < 0.05);
   CHECK(test::contains(test::error_of([&] { trainer.fit(source, {.loss = reprise::MeanSquaredError{}}); }),
                        "fit: samples: targets: expected 4 steps x 4 features, got 4 steps x 1 features"));
+  // A loss of the user's own that does not say so has as many target features as predictions.
+  CHECK(test::contains(test::error_of([&] { trainer.fit(source, {.loss = own::SquaredError{}}); }),
+                       "fit: samples: targets: expected 4 steps x 4 features, got 4 steps x 1 features"));
+  const reprise::ArraySource<float> wide(x, Sequences<float>({.samples = 12, .steps = 4, .features = 4}));
+  CHECK(test::contains(test::error_of([&] { trainer.fit(wide, {.loss = SparseCategoricalCrossentropy{}}); }),
+                       "fit: samples: targets: expected 4 steps x 1 features, got 4 steps x 4 features"));
   y(3, 1, 0) = 4;
   CHECK(test::contains(test::error_of([&] {
                          trainer.fit(reprise::ArraySource<float>(x, y),

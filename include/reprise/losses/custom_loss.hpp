@@ -24,6 +24,8 @@ class LossCode : public CustomCode {
  public:
   virtual double sum(const LossCall<float>& call) const = 0;
   virtual double sum(const LossCall<double>& call) const = 0;
+  /// Features of a target; 0: as many as the prediction has.
+  virtual Index target_features() const = 0;
 };
 
 template <typename T>
@@ -32,6 +34,10 @@ class LossHolder final : public CustomHolder<LossCode, T> {
   using CustomHolder<LossCode, T>::CustomHolder;
   double sum(const LossCall<float>& call) const override { return over_positions(call); }
   double sum(const LossCall<double>& call) const override { return over_positions(call); }
+  Index target_features() const override {
+    if constexpr (requires { T::target_features; }) return T::target_features;
+    return 0;
+  }
 
  private:
   template <typename Scalar>
@@ -87,7 +93,8 @@ class LossHolder final : public CustomHolder<LossCode, T> {
 /// over its features, and writes the derivative by each value of the prediction to `gradient`, all of it,
 /// unless that is empty. Which positions count, weights, means over steps and samples, and the padding of a
 /// last step (left out of the spans) are the library's part. The target may have another number of features
-/// than the prediction. Calls come from several threads at once.
+/// than the prediction; where it always has, say so for training: `static constexpr Index target_features =
+/// 1;`. Calls come from several threads at once.
 ///
 /// Files and comparisons know it by its name and fields; a `validate() const` is called before training.
 class CustomLoss : public detail::Custom<detail::LossCode> {

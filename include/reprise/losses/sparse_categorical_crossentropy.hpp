@@ -23,6 +23,7 @@ inline namespace REPRISE_ABI {
 /// It stands where a loss of the user's own would: `.loss = SparseCategoricalCrossentropy{}`.
 struct SparseCategoricalCrossentropy {
   static constexpr const char* kind = "SparseCategoricalCrossentropy";
+  static constexpr Index target_features = 1;
 
   template <typename Scalar>
   double operator()(std::span<const Scalar> logits, std::span<const Scalar> target,

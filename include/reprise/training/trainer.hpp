@@ -26,8 +26,8 @@ using WriteSnapshot = std::function<void(SnapshotWriter&)>;
 
 namespace detail {
 
-/// The source's samples must be what the network takes and the loss compares. A loss of the user's own knows
-/// itself how many features its targets have, such as one, the index of a class.
+/// The source's samples must be what the network takes and the loss compares. A loss of the user's own may
+/// say how many features its targets have, such as one, the index of a class.
 template <typename Scalar>
 void require_source(const Sequential<Scalar>& network, const Source& source, const Loss& loss,
                     const char* what) {
@@ -36,7 +36,8 @@ void require_source(const Sequential<Scalar>& network, const Source& source, con
     fail(what, to_string(network.input_shape()), to_string(source.input_shape()));
   }
   SequenceShape target = network.output_shape();
-  if (std::holds_alternative<CustomLoss>(loss)) target.features = source.target_shape().features;
+  const auto* const own = std::get_if<CustomLoss>(&loss);
+  if (own != nullptr && own->code().target_features() > 0) target.features = own->code().target_features();
   if (source.target_shape() != target) {
     fail({what, ": targets"}, to_string(target), to_string(source.target_shape()));
   }
