@@ -3,6 +3,7 @@
 #include <cmath>
 #include <reprise/core/random.hpp>
 #include <reprise/data/scalers.hpp>
+#include <reprise/detection/recurrence.hpp>
 #include <reprise/detection/stationarity.hpp>
 #include <sstream>
 #include <string>
@@ -63,6 +64,35 @@ TEST_CASE("stationarity: level and spread, each of its feature") {
   CHECK(contains(text.str(), "feature 1 has another level"));
   CHECK(contains(text.str(), "feature 2 varies more or less"));
   CHECK_FALSE(contains(text.str(), "feature 0"));
+}
+
+TEST_CASE("stationarity: where what is far away in time is less alike, the series changes as time goes on") {
+  const auto far_error_of = [](Normal kind, std::uint64_t seed) {
+    const Matrix<double> values = take(kind, 1000, seed);
+    return far_error(StandardScaler().fit(values).transform(values), 10);
+  };
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    CAPTURE(seed);
+    for (const Normal kind :
+         {Normal::seasonal, Normal::counts, Normal::arch, Normal::heavy_tails, Normal::bursts}) {
+      CAPTURE(generator::name_of(kind));
+      CHECK(far_error_of(kind, seed) < Stationarity::most_far_error);
+      CHECK(far_error_of(kind, seed) >= 1.0);
+    }
+    CHECK(far_error_of(Normal::trend, seed) > Stationarity::most_far_error);
+  }
+  Stationarity found;
+  found.far_error = 1.7;
+  CHECK_FALSE(found.is_stationary());
+  std::ostringstream text;
+  text << found;
+  CHECK(contains(text.str(), "errors are 1.7 times as large"));
+  // By definition, on windows of 24: a quarter of 100 rows is 25 away.
+  Matrix<double> ramp(100, 1);
+  for (Index t = 0; t < 100; ++t) ramp(t, 0) = 0.1 * static_cast<double>(t);
+  CHECK(far_error(ramp, 0) == doctest::Approx(625.01 / 576.01).epsilon(1e-3));
+  CHECK(far_error(ramp, 1) == 1.0);
+  CHECK(far_error(Matrix<double>::Constant(200, 1, 0.0), 5) == 1.0);
 }
 
 TEST_CASE("stationarity: a constant series is, and too short a one is refused") {

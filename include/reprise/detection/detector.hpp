@@ -29,6 +29,7 @@
 #include "findings.hpp"
 #include "nearest_in_series.hpp"
 #include "network_members.hpp"
+#include "recurrence.hpp"
 #include "series_info.hpp"
 
 namespace reprise {
@@ -203,6 +204,7 @@ class Detector {
     const detail::DetectorPlan plan =
         detail::plan_for(options_, rows, detail::correlation_time(scaled, std::max<Index>(1, rows / 25)));
     state.report.stationarity = check_stationarity(scaled);
+    state.report.stationarity.far_error = far_error(scaled, plan.gap, options_.threads);
     state.report.time = check_times(times, scaled);
     std::vector<double> sums(static_cast<std::size_t>(rows), 0.0);
     if (has_nearest()) fit_nearest(plan, state, sums);
