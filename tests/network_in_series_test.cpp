@@ -174,7 +174,7 @@ TEST_CASE("network members: folds hold each window once, and their networks the 
     for (Index start = 0; start < windows; ++start) {
       bool away = true;
       for (Index w = fold.begin; w < fold.end; ++w) {
-        const Index first = std::min(start, w), second = std::max(start, w);
+        const Index first = start < w ? start : w, second = start < w ? w : start;
         away = away && second - (first + length) >= gap;
       }
       if (away) expected.push_back(start);

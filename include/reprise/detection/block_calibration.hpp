@@ -124,7 +124,8 @@ class BlockCalibration {
   double least_rate() const { return rate_of(1.0 / static_cast<double>(blocks() + 1)); }
   /// The lowest rate that a stretch of so many rows could promise.
   static double least_rate(Index rows, Index block) {
-    return 1000.0 / static_cast<double>(block * (rows / block + 1));
+    const Index count = rows / block + 1;
+    return 1000.0 / static_cast<double>(block * count);
   }
 
   /// Of a block by its largest score.

@@ -42,7 +42,8 @@ inline const char* severity_word(double severity) {
 
 /// "2026-01-31 10:00 to 2026-01-31 11:30", without a date that was told already.
 inline std::string range_text(const SeriesInfo& info, Index first, Index last) {
-  const std::string from = info.time_of(first), to = info.time_of(last);
+  std::string from = info.time_of(first);
+  const std::string to = info.time_of(last);
   if (first == last) return from;
   if (info.times.empty()) return "points " + std::to_string(first) + " to " + std::to_string(last);
   constexpr std::size_t date = 11;  // with the space

@@ -76,6 +76,7 @@ inline std::vector<double> usual_differences(const NearestInSeries& nearest, Vie
       differences[static_cast<std::size_t>(f)].push_back(pair.difference(f));
   }
   std::vector<double> usual;
+  usual.reserve(differences.size());
   for (std::vector<double>& of_feature : differences) usual.push_back(median_of(of_feature));
   const double least = std::max(1e-9, 1e-3 * mean_of(usual));
   for (double& value : usual) value = std::max(value, least);
