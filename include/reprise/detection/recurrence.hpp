@@ -20,11 +20,11 @@ inline double far_error(const Matrix<double>& scaled, Index gap, int threads = 1
   constexpr Index length = 24;
   // Next to this, in units of the training variance, an error is none.
   constexpr double least = 1e-4;
-  const Index near = length + gap, far = scaled.rows() / 4;
-  if (far <= near || scaled.rows() < 2 * far + length - 1) return 1.0;
+  const Index near_zone = length + gap, far_zone = scaled.rows() / 4;
+  if (far_zone <= near_zone || scaled.rows() < 2 * far_zone + length - 1) return 1.0;
   const NearestInSeries nearest(scaled, length);
-  const std::vector<double> of_near = nearest.held_out_errors(near, threads).raw;
-  const std::vector<double> of_far = nearest.held_out_errors(far, threads).raw;
+  const std::vector<double> of_near = nearest.held_out_errors(near_zone, threads).raw;
+  const std::vector<double> of_far = nearest.held_out_errors(far_zone, threads).raw;
   double sum = 0.0;
   for (std::size_t i = 0; i < of_near.size(); ++i)
     sum += std::log((of_far[i] + least) / (of_near[i] + least));
