@@ -3,28 +3,14 @@
 //     keras_check write <model> <path>    saves the model
 //     keras_check read <model> <path>     loads the file
 #include <cmath>
-#include <iostream>
-#include <nlohmann/json.hpp>
 #include <reprise/io/keras.hpp>
 #include <string>
+
+#include "check.hpp"
 
 namespace {
 
 using namespace reprise;
-
-/// As nested lists: sample, step, feature.
-nlohmann::json to_lists(const Sequences<float>& sequences) {
-  nlohmann::json lists = nlohmann::json::array();
-  for (Index b = 0; b < sequences.batch(); ++b) {
-    for (Index t = 0; t < sequences.steps(); ++t) {
-      for (Index f = 0; f < sequences.features(); ++f) {
-        lists[static_cast<std::size_t>(b)][static_cast<std::size_t>(t)][static_cast<std::size_t>(f)] =
-            sequences(b, t, f);
-      }
-    }
-  }
-  return lists;
-}
 
 /// Layers in both directions, merged in every way.
 Sequential<float> both_ways() {
@@ -108,9 +94,5 @@ int main(int argc, char** argv) {
       }
     }
   }
-  const auto& network = chain.network;
-  const Sequences<float> y = detail::infer_sequences(
-      network, chain.parameters.data(), x,
-      {0, network.entries().size(), network.input_shape(), network.output_shape()}, "check", {});
-  std::cout << nlohmann::json{{"x", to_lists(x)}, {"y", to_lists(y)}} << '\n';
+  check::print_output(chain, x);
 }

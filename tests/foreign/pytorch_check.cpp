@@ -3,28 +3,14 @@
 //     pytorch_check write <model> <path>    saves the model
 //     pytorch_check read <model> <path>     loads it
 #include <cmath>
-#include <iostream>
-#include <nlohmann/json.hpp>
 #include <reprise/io/pytorch.hpp>
 #include <string>
+
+#include "check.hpp"
 
 namespace {
 
 using namespace reprise;
-
-/// As nested lists: sample, step, feature.
-nlohmann::json to_lists(const Sequences<double>& sequences) {
-  nlohmann::json lists = nlohmann::json::array();
-  for (Index b = 0; b < sequences.batch(); ++b) {
-    for (Index t = 0; t < sequences.steps(); ++t) {
-      for (Index f = 0; f < sequences.features(); ++f) {
-        lists[static_cast<std::size_t>(b)][static_cast<std::size_t>(t)][static_cast<std::size_t>(f)] =
-            sequences(b, t, f);
-      }
-    }
-  }
-  return lists;
-}
 
 /// The modules of check_with_pytorch.py.
 Chain<double> model(const std::string& name) {
@@ -69,9 +55,5 @@ int main(int argc, char** argv) {
       for (Index f = 0; f < 2; ++f) x(b, t, f) = std::cos(static_cast<double>(3 * b + 2 * t + f));
     }
   }
-  const auto& network = chain.network;
-  const Sequences<double> y = detail::infer_sequences(
-      network, chain.parameters.data(), x,
-      {0, network.entries().size(), network.input_shape(), network.output_shape()}, "check", {});
-  std::cout << nlohmann::json{{"x", to_lists(x)}, {"y", to_lists(y)}} << '\n';
+  check::print_output(chain, x);
 }
