@@ -10,6 +10,7 @@
 
 #include "differences.hpp"
 #include "errors.hpp"
+#include "session_scores.hpp"
 
 using reprise::Index;
 using reprise::SessionScore;
@@ -44,15 +45,6 @@ SymbolPredictor<float, std::string> trained(reprise::SymbolPredictorOptions opti
 }
 
 reprise::SymbolPredictorOptions small() { return {.embedding = 6, .layers = {{.units = 12}}}; }
-
-void check_near(const SessionScore& a, const SessionScore& b, double tolerance) {
-  CHECK(std::abs(a.mean_surprisal - b.mean_surprisal) <= tolerance);
-  CHECK(std::abs(a.largest_surprisal - b.largest_surprisal) <= tolerance);
-  CHECK(a.symbols == b.symbols);
-  CHECK(a.largest_rank == b.largest_rank);
-  CHECK(a.strangest == b.strangest);
-  CHECK(a.unseen == b.unseen);
-}
 
 }  // namespace
 
@@ -113,7 +105,7 @@ TEST_CASE(
       if (s % 7 != 0 && s < 90) continue;
       const auto symbols = model.symbol_scores(all[s]);
       REQUIRE(symbols.size() == all[s].size() + 1);
-      check_near(reprise::session_score(symbols), scores[s], 1e-4);
+      test::check_near(reprise::session_score(symbols), scores[s], 1e-4);
       const auto probabilities = model.probabilities(all[s]);
       REQUIRE(probabilities.cols() == static_cast<Index>(symbols.size()));
       REQUIRE(probabilities.rows() == model.vocabulary().size());
@@ -153,7 +145,7 @@ TEST_CASE("symbol predictor: a window of as many symbols as a session has is the
   const SymbolPredictor<float, std::string> windows(whole.vocabulary(), options, whole.weights());
   const auto all = sessions(20, 5);
   const auto expected = whole.score(all), scores = windows.score(all);
-  for (std::size_t s = 0; s < all.size(); ++s) check_near(scores[s], expected[s], 1e-4);
+  for (std::size_t s = 0; s < all.size(); ++s) test::check_near(scores[s], expected[s], 1e-4);
   // A shorter one forgets the start.
   options.window = 1;
   const SymbolPredictor<float, std::string> bigrams(whole.vocabulary(), options, whole.weights());

@@ -11,6 +11,7 @@
 
 #include "differences.hpp"
 #include "errors.hpp"
+#include "session_scores.hpp"
 
 using reprise::Index;
 using reprise::SessionScore;
@@ -46,15 +47,6 @@ SymbolPredictor<double> trained(const reprise::VocabularyOptions& vocabulary = {
   return model;
 }
 
-void check_same(const SessionScore& a, const SessionScore& b, double tolerance = 1e-12) {
-  CHECK(std::abs(a.mean_surprisal - b.mean_surprisal) <= tolerance);
-  CHECK(std::abs(a.largest_surprisal - b.largest_surprisal) <= tolerance);
-  CHECK(a.symbols == b.symbols);
-  CHECK(a.strangest == b.strangest);
-  CHECK(a.largest_rank == b.largest_rank);
-  CHECK(a.unseen == b.unseen);
-}
-
 }  // namespace
 
 TEST_CASE("symbol stream: step by step it says what the model says of the whole session") {
@@ -79,7 +71,7 @@ TEST_CASE("symbol stream: step by step it says what the model says of the whole 
         CHECK(std::abs(score.surprisal - symbols[i].surprisal) < 1e-11);
         CHECK(stream.session().symbols == static_cast<Index>(i) + 1);
       }
-      check_same(stream.finish(), expected[s]);
+      test::check_near(stream.finish(), expected[s], 1e-12);
       CHECK(stream.session().symbols == 0);
     }
     stream.step(3);
@@ -106,7 +98,7 @@ TEST_CASE("symbol streams: sessions that come mixed are told apart by their keys
       REQUIRE(streams.session(key) != nullptr);
       CHECK(streams.session(key)->symbols == static_cast<Index>(next[s]) + 1);
     } else {
-      check_same(streams.finish(key), expected[s]);
+      test::check_near(streams.finish(key), expected[s], 1e-12);
       CHECK(streams.session(key) == nullptr);
       CHECK(streams.finish(key).symbols == 0);
       ++finished;
