@@ -94,8 +94,8 @@ class Autoencoder : public ChainModel<Scalar_> {
  public:
   using Scalar = Scalar_;
 
-  /// Throws when sizes are not positive, encoder or decoder is empty, or the decoder's options do not go
-  /// together.
+  /// Throws when sizes are not positive or too large, encoder or decoder is empty, or the decoder's options
+  /// do not go together.
   explicit Autoencoder(AutoencoderOptions options)
       : Base(kind, build(options), options.seed), options_(std::move(options)) {}
   /// With these parameters, in the order of `parameters()`, instead of initial ones; throws also when there

@@ -58,7 +58,7 @@ class Forecaster : public ChainModel<Scalar_> {
  public:
   using Scalar = Scalar_;
 
-  /// Throws when sizes are not positive or there is no recurrent layer.
+  /// Throws when sizes are not positive or too large, or there is no recurrent layer.
   explicit Forecaster(ForecasterOptions options)
       : ChainModel<Scalar>(kind, build(options), options.seed), options_(std::move(options)) {}
   /// With these parameters, in the order of `parameters()`, instead of initial ones; throws also when there
